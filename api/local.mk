@@ -1,0 +1,1 @@
+# rows of api/ go here

@@ -1,0 +1,2 @@
+libdcgan_core_la_SOURCES +=
+dcgankernelinclude_HEADERS = core/kernel/kernel.h

@@ -1,0 +1,1 @@
+# rows of daemon/ go here

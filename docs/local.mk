@@ -1,0 +1,1 @@
+# rows of docs/ go here

@@ -1,0 +1,107 @@
+/* Jobs: the queue, the state machine, the worker; joins core and store.
+ *
+ * One worker thread runs one job at a time: it prepares the data set, trains, and
+ * records what the trainer tells (metrics in one transaction every 250 ms, files and
+ * states durably). Everything here may be called from any thread and returns quickly,
+ * except dcg_jobs_generate and dcg_jobs_dataset_* (which read files and compute):
+ * call those from a thread that may wait.
+ *
+ * States and the moves between them stand in one table (jobs/state.c):
+ *
+ *   queued -> preparing, cancelled            preparing -> running, queued (interrupted),
+ *   running -> paused, succeeded, failed,                  paused, failed, cancelled
+ *              cancelled, queued (interrupted)
+ *   paused -> queued (resume), cancelled
+ *
+ * Pause writes a checkpoint and lets the next job run; resume queues the job again, first
+ * among its equals, and it goes on from there exactly. An interrupted job (shutdown, crash)
+ * goes back to the head of the queue.
+ *
+ * Files: STATE/dcgand.db, STATE/jobs/<id>/samples/, STATE/jobs/<id>/checkpoints/,
+ * STATE/datasets/<name>-<size>-<channels>.data.
+ */
+#ifndef DCG_JOBS_JOBS_H
+#define DCG_JOBS_JOBS_H
+
+#include <cjson/cJSON.h>
+
+#include "jobs/params.h"
+#include "store/store.h"
+
+struct dcg_jobs;
+
+struct dcg_jobs_config {
+	const char *state_folder;
+	const char *const *dataset_roots; /* NULL-terminated: folders below which data sets may be registered */
+	int max_queued; /* 0: 1000 */
+};
+
+/* Opens the store, recovers (removes temporaries and files without a row, flags rows
+ * without a file, puts interrupted jobs back into the queue, rewinds them to their newest
+ * checkpoint), registers the built-in data sets. No thread runs yet. */
+int dcg_jobs_new(struct dcg_jobs **ret, const struct dcg_jobs_config *cfg, struct dcg_error *err);
+int dcg_jobs_start(struct dcg_jobs *j, struct dcg_error *err);
+/* Checkpoints the running job at its next step, marks it interrupted, stops the worker.
+ * quick: without the checkpoint. May be called again with quick 1 from another thread while
+ * the first waits. */
+void dcg_jobs_stop(struct dcg_jobs *j, int quick);
+void dcg_jobs_free(struct dcg_jobs *j);
+
+struct dcg_store *dcg_jobs_store(struct dcg_jobs *j); /* for reading */
+
+/* Called after a commit that added events, from the thread that committed; must not block. */
+void dcg_jobs_on_event(struct dcg_jobs *j, void (*fn)(void *user), void *user);
+
+/* Something wrong with a request, for a 4xx answer: overall text and a list of fields. */
+struct dcg_invalid {
+	int code;       /* DCG_EINVAL (422), DCG_ENOENT (404), DCG_ESTATE (409), DCG_EBUSY (queue
+	                   full: 503), DCG_EACCESS (outside the roots: 403), others: 500 */
+	char text[480];
+	int count;
+	struct {
+		char pointer[96];  /* JSON pointer: "/batch_size" */
+		char detail[300];  /* "expected ..., found ..." */
+	} field[32];
+};
+
+/* POST /jobs. body: the parsed object. */
+int dcg_jobs_submit(struct dcg_jobs *j, const cJSON *body, int64_t *ret_id, struct dcg_invalid *inv);
+
+enum dcg_job_action { DCG_ACTION_PAUSE, DCG_ACTION_RESUME, DCG_ACTION_CANCEL, DCG_ACTION_SAMPLE, DCG_ACTION_CHECKPOINT };
+/* Idempotent: pausing what is paused (or being paused) is no error. DCG_ENOENT, DCG_ESTATE. */
+int dcg_jobs_act(struct dcg_jobs *j, int64_t id, enum dcg_job_action action, struct dcg_error *err);
+/* The job with its rows and files. Only in a final state, paused or queued: else DCG_ESTATE. */
+int dcg_jobs_delete(struct dcg_jobs *j, int64_t id, struct dcg_error *err);
+
+/* Absolute path of a sample or checkpoint file, malloc'd; caller frees. */
+char *dcg_jobs_file_path(struct dcg_jobs *j, enum dcg_file_kind kind, const struct dcg_file_row *row);
+
+/* The JSON object of a job as the API shows it: id state epoch epochs step steps_total
+ * steps_per_epoch images_per_s eta_s losses error params created_at started_at finished_at
+ * version name dataset priority. NULL when out of memory. */
+cJSON *dcg_job_json(const struct dcg_job_row *r);
+
+/* POST /checkpoints/{id}/generate. body: {"n":64,"seed":7} or {"z":[[...], ...]}, and
+ * optionally "columns". */
+struct dcg_generated {
+	int n, size, channels, z_dim;
+	float *z;           /* [n][z_dim] */
+	uint8_t *pictures;  /* [n][size][size][channels] */
+	int columns;
+};
+int dcg_jobs_generate(struct dcg_jobs *j, int64_t checkpoint, const cJSON *body, struct dcg_generated *ret, struct dcg_invalid *inv);
+void dcg_generated_done(struct dcg_generated *g);
+
+/* POST /datasets: {"name": ..., "path": ..., "format": ...}. The path is absolute or below
+ * a root, and opened with openat2(RESOLVE_BENEATH). */
+int dcg_jobs_dataset_register(struct dcg_jobs *j, const cJSON *body, char ret_name[64], struct dcg_invalid *inv);
+int dcg_jobs_dataset_delete(struct dcg_jobs *j, const char *name, struct dcg_error *err); /* DCG_ESTATE while a live job uses it */
+/* JSON as the API shows it; details adds the names of the classes. */
+cJSON *dcg_jobs_dataset_json(struct dcg_jobs *j, const struct dcg_dataset_row *r, int details);
+/* A grid of its first 64 pictures at 64 pixels or less, PNG in malloc'd memory. */
+int dcg_jobs_dataset_preview(struct dcg_jobs *j, const char *name, uint8_t **ret_png, size_t *ret_size, struct dcg_error *err);
+
+/* Progress in one line for systemd's STATUS: "job 42: epoch 7/25, 3 queued". */
+void dcg_jobs_status(struct dcg_jobs *j, char *buf, size_t size);
+
+#endif

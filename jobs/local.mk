@@ -1,0 +1,1 @@
+# rows of jobs/ go here

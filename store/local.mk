@@ -1,0 +1,1 @@
+# rows of store/ go here

@@ -1,0 +1,191 @@
+/* Everything the service remembers, in one SQLite file. The only user of sqlite3.h.
+ *
+ * Times are milliseconds since 1970 UTC. Texts named *_json are JSON written by the
+ * caller and returned as they were. Strings in returned rows are owned by the row
+ * (dcg_*_row_done), strings in arguments are copied.
+ *
+ * Threads: every function may be called from any thread. Writes go through one
+ * connection, one transaction at a time (dcg_store_begin waits for the other); reads use
+ * read-only connections and never wait for writers. A transaction belongs to the thread
+ * that began it.
+ *
+ * Transactions carry a sticky error: after one call failed the others do nothing and
+ * return it too, and dcg_store_commit rolls back and tells; so check once, at the end.
+ */
+#ifndef DCG_STORE_STORE_H
+#define DCG_STORE_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/sha256.h"
+
+struct dcg_store;
+struct dcg_store_tx;
+
+/* Opens or creates "dcgand.db" in folder (which must exist), takes the folder's lock
+ * (DCG_EBUSY, naming the holder's pid, if another daemon has it), checks application_id,
+ * integrity of the schema and version (a newer one: DCG_EVERSION), and migrates after a
+ * backup. */
+int dcg_store_open(struct dcg_store **ret, const char *folder, struct dcg_error *err);
+void dcg_store_close(struct dcg_store *s); /* checkpoints the WAL */
+
+int64_t dcg_store_now_ms(void);
+
+/* durable: the commit is synced to disk (job states, samples, checkpoints); else it is
+ * only safe against a crash of the process (metrics). */
+int dcg_store_begin(struct dcg_store *s, int durable, struct dcg_store_tx **ret, struct dcg_error *err);
+int dcg_store_commit(struct dcg_store_tx *tx, struct dcg_error *err);
+void dcg_store_rollback(struct dcg_store_tx *tx);
+
+/* --- Jobs ------------------------------------------------------------------------ */
+
+enum dcg_job_state {
+	DCG_JOB_QUEUED, DCG_JOB_PREPARING, DCG_JOB_RUNNING, DCG_JOB_PAUSED,
+	DCG_JOB_SUCCEEDED, DCG_JOB_FAILED, DCG_JOB_CANCELLED, DCG_JOB_STATES,
+};
+const char *dcg_job_state_name(enum dcg_job_state state); /* "queued" ... */
+int dcg_job_state_from_name(const char *name);            /* DCG_EINVAL for another */
+
+struct dcg_job_row {
+	int64_t id;
+	enum dcg_job_state state;
+	char *name, *dataset; /* name may be "" */
+	int priority;         /* higher runs first */
+	char *params_json;    /* complete */
+	char *error;          /* why it failed; NULL */
+	int64_t version;      /* raised by every change of this row */
+	int64_t epoch, step, steps_total, steps_per_epoch;
+	double images_per_s, eta_s;             /* NaN: not known */
+	double loss_d, loss_g, d_real, d_fake;  /* newest; NaN: not known */
+	int64_t created_ms, started_ms, finished_ms; /* 0: not yet */
+	int64_t queue_ms;     /* place in the queue among equal priorities: smaller first */
+};
+void dcg_job_row_done(struct dcg_job_row *r);
+
+/* r: state, name, dataset, priority, params_json, created_ms, queue_ms are stored. */
+int dcg_store_job_insert(struct dcg_store_tx *tx, const struct dcg_job_row *r, int64_t *ret_id);
+/* All mutable fields of r (state, name, priority, error, params_json, progress, times) where
+ * the row's state is still `from`; DCG_ESTATE if it is not, DCG_ENOENT if there is none. */
+int dcg_store_job_update(struct dcg_store_tx *tx, const struct dcg_job_row *r, enum dcg_job_state from);
+/* The job and all its rows. Its events stay until they are pruned. */
+int dcg_store_job_delete(struct dcg_store_tx *tx, int64_t id);
+int dcg_store_job_get(struct dcg_store *s, int64_t id, struct dcg_job_row *ret, struct dcg_error *err);
+/* The queued job to run next: highest priority, then smallest queue_ms, then id; DCG_ENOENT if none. */
+int dcg_store_job_next(struct dcg_store *s, struct dcg_job_row *ret, struct dcg_error *err);
+
+struct dcg_job_filter {
+	int64_t before_id;      /* only ids below this; 0: from the newest */
+	int state;              /* -1: any */
+	const char *dataset;    /* NULL: any */
+	int limit;
+};
+/* Newest first. *ret is a malloc'd array: free with dcg_store_jobs_free. */
+int dcg_store_jobs(struct dcg_store *s, const struct dcg_job_filter *f, struct dcg_job_row **ret, size_t *ret_count, struct dcg_error *err);
+void dcg_store_jobs_free(struct dcg_job_row *rows, size_t count);
+
+/* --- Metrics --------------------------------------------------------------------- */
+
+enum dcg_series {
+	DCG_SERIES_LOSS_D, DCG_SERIES_LOSS_G, DCG_SERIES_D_REAL, DCG_SERIES_D_FAKE,
+	DCG_SERIES_D_FAKE_AFTER, DCG_SERIES_IMAGES_PER_S, DCG_SERIES_COUNT,
+};
+const char *dcg_series_name(enum dcg_series s);
+int dcg_series_from_name(const char *name);
+
+struct dcg_metric_row {
+	int64_t step;
+	double value[DCG_SERIES_COUNT]; /* NaN: no point in that series */
+};
+int dcg_store_metrics_append(struct dcg_store_tx *tx, int64_t job, const struct dcg_metric_row *rows, size_t count);
+/* Points of steps above `step` go: a job went back to a checkpoint. */
+int dcg_store_metrics_truncate(struct dcg_store_tx *tx, int64_t job, int64_t step);
+
+struct dcg_metric_bucket {
+	int64_t first_step, last_step, count;
+	int64_t min_step, max_step; /* where the extremes are */
+	double min, max, last;
+};
+/* Points of one series with from <= step <= to in at most max_points buckets of equal
+ * width in steps; the first and the last point are always ends of buckets. *ret_total:
+ * points in the range. Buckets malloc'd: caller frees. */
+int dcg_store_metrics_read(struct dcg_store *s, int64_t job, enum dcg_series series, int64_t from, int64_t to, int max_points,
+	struct dcg_metric_bucket **ret, size_t *ret_count, int64_t *ret_total, struct dcg_error *err);
+
+/* --- Files: samples and checkpoints ------------------------------------------------ */
+
+struct dcg_file_row {
+	int64_t id;
+	int64_t job, step, epoch;
+	char name[64]; /* in the job's folder */
+	int64_t size;
+	char sha256[DCG_SHA256_HEX];
+	int64_t created_ms;
+	/* checkpoints only */
+	int pinned;
+	double score;  /* lower is better; NaN: not measured */
+	int epoch_end; /* made at the end of an epoch */
+};
+enum dcg_file_kind { DCG_FILE_SAMPLE, DCG_FILE_CHECKPOINT };
+
+/* A row of the same job and step is replaced (and keeps its id). */
+int dcg_store_file_insert(struct dcg_store_tx *tx, enum dcg_file_kind kind, const struct dcg_file_row *r, int64_t *ret_id);
+int dcg_store_file_update(struct dcg_store_tx *tx, enum dcg_file_kind kind, const struct dcg_file_row *r); /* pinned, score */
+int dcg_store_file_delete(struct dcg_store_tx *tx, enum dcg_file_kind kind, int64_t id);
+int dcg_store_files_truncate(struct dcg_store_tx *tx, enum dcg_file_kind kind, int64_t job, int64_t step);
+int dcg_store_file_get(struct dcg_store *s, enum dcg_file_kind kind, int64_t id, struct dcg_file_row *ret, struct dcg_error *err);
+enum dcg_file_key { DCG_BY_STEP, DCG_BY_EPOCH /* the newest of that epoch */, DCG_NEWEST };
+int dcg_store_file_find(struct dcg_store *s, enum dcg_file_kind kind, int64_t job, enum dcg_file_key key, int64_t value, struct dcg_file_row *ret, struct dcg_error *err);
+/* In order of step, steps above after_step (-1: all), at most limit; malloc'd array. job 0: all jobs, by id. */
+int dcg_store_files(struct dcg_store *s, enum dcg_file_kind kind, int64_t job, int64_t after_step, int limit, struct dcg_file_row **ret, size_t *ret_count, struct dcg_error *err);
+
+/* --- Events and log -------------------------------------------------------------- */
+
+struct dcg_event_row {
+	int64_t seq; /* monotonic over all jobs, without gaps */
+	int64_t job;
+	int64_t created_ms;
+	char type[16];
+	char *data_json;
+};
+/* Appends; the number becomes visible with the commit. */
+int dcg_store_event_append(struct dcg_store_tx *tx, int64_t job, const char *type, const char *data_json, int64_t *ret_seq);
+/* Events after seq, of one job (0: all), at most limit, in order. *ret_oldest: the smallest
+ * seq still kept of any job, *ret_newest the largest given out (0: none). */
+int dcg_store_events(struct dcg_store *s, int64_t job, int64_t after, int limit, struct dcg_event_row **ret, size_t *ret_count,
+	int64_t *ret_oldest, int64_t *ret_newest, struct dcg_error *err);
+void dcg_store_events_free(struct dcg_event_row *rows, size_t count);
+/* Keep the newest `keep` events. At most `chunk` rows a call; *ret_deleted tells. */
+int dcg_store_events_prune(struct dcg_store_tx *tx, int64_t keep, int chunk, int64_t *ret_deleted);
+
+struct dcg_log_row {
+	int64_t id, job, created_ms;
+	char level[8]; /* "info", "warning", "error" */
+	char *text;
+};
+int dcg_store_log_append(struct dcg_store_tx *tx, int64_t job, const char *level, const char *text);
+/* Lines after id, at most limit, in order. */
+int dcg_store_log(struct dcg_store *s, int64_t job, int64_t after, int limit, struct dcg_log_row **ret, size_t *ret_count, struct dcg_error *err);
+void dcg_store_log_free(struct dcg_log_row *rows, size_t count);
+
+/* --- Data sets -------------------------------------------------------------------- */
+
+struct dcg_dataset_row {
+	char name[64];   /* the id: [a-z0-9][a-z0-9._-]* */
+	char *path;      /* absolute, never shown to clients */
+	char format[16]; /* "idx", "cifar10", "cifar100", "folder" */
+	int64_t count;
+	int width, height, channels, classes;
+	int builtin;     /* found by the daemon itself; cannot be deleted */
+	int64_t created_ms;
+};
+void dcg_dataset_row_done(struct dcg_dataset_row *r);
+int dcg_store_dataset_put(struct dcg_store_tx *tx, const struct dcg_dataset_row *r); /* insert or replace by name */
+int dcg_store_dataset_delete(struct dcg_store_tx *tx, const char *name);
+int dcg_store_dataset_get(struct dcg_store *s, const char *name, struct dcg_dataset_row *ret, struct dcg_error *err);
+/* By name, names above after (NULL: all). */
+int dcg_store_datasets(struct dcg_store *s, const char *after, int limit, struct dcg_dataset_row **ret, size_t *ret_count, struct dcg_error *err);
+void dcg_store_datasets_free(struct dcg_dataset_row *rows, size_t count);
+
+#endif

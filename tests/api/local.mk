@@ -1,0 +1,1 @@
+# rows of tests/api/ go here

@@ -1,0 +1,1 @@
+# rows of tests/data/ go here

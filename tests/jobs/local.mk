@@ -1,0 +1,1 @@
+# rows of tests/jobs/ go here

@@ -1,0 +1,1 @@
+# rows of tests/kernel/ go here

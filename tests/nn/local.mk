@@ -1,0 +1,1 @@
+# rows of tests/nn/ go here

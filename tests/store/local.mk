@@ -1,0 +1,1 @@
+# rows of tests/store/ go here

@@ -1,0 +1,1 @@
+# rows of tests/system/ go here

@@ -1,0 +1,1 @@
+# rows of tests/train/ go here

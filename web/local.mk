@@ -1,0 +1,1 @@
+# rows of web/ go here
