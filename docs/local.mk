@@ -1,1 +1,1 @@
-# rows of docs/ go here
+dist_doc_DATA = README.md docs/api.md docs/example.c

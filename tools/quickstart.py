@@ -327,8 +327,6 @@ def smoke(daemon, words):
 
 
 def train(daemon, words, stay):
-    if "dataset" in words and "/" in words["dataset"]:
-        words["dataset"] = register_folder(daemon, os.path.realpath(words["dataset"]))
     job_id = find_or_submit(daemon, job_parameters(daemon, words))
     known = daemon.ask_all("/jobs/%d/samples" % job_id, "samples")
     job = follow(daemon, job_id, known[-1]["step"] if known else None)
@@ -374,6 +372,8 @@ def main(argv):
         try:
             daemon.wait_ready()
             say("the dashboard: %s" % daemon.url)
+            if roots:
+                words["dataset"] = register_folder(daemon, os.path.realpath(words["dataset"]))
             if is_smoke:
                 picture = smoke(daemon, words)
             else:

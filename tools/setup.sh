@@ -76,7 +76,8 @@ build() {
 		step "$folder/autogen.log" 'making ./configure (autogen)' "$here/autogen" || return 1
 	fi
 	# A checkout that was moved leaves paths behind that no longer exist.
-	if [ -f "$folder/Makefile" ] && ! grep -qxF "abs_top_srcdir = $here" "$folder/Makefile"; then
+	if [ -f "$folder/Makefile" ] &&
+		[ "$(readlink -m "$(sed -n 's/^abs_top_srcdir = //p' "$folder/Makefile")")" != "$here" ]; then
 		case $folder in
 		"$here"/build*) rm -rf "$folder" && mkdir -p "$folder" ;;
 		*) printf '%s: %s was configured for other sources\n' "$program" "$folder" >&2; return 1 ;;
