@@ -202,6 +202,24 @@ def typed(kind, text):
     return text
 
 
+def dataset_roots(state, another):
+    """The folders that data sets of one's own are below. They are remembered in the state
+    folder, since the daemon wants to be told each time."""
+    path = os.path.join(state, "quickstart-roots")
+    try:
+        with open(path, encoding="utf-8") as f:
+            roots = [root for root in json.load(f) if os.path.isdir(root)]
+    except FileNotFoundError:
+        roots = []
+    if another and another not in roots:
+        roots.append(another)
+        os.makedirs(state, exist_ok=True)
+        with open(path + ".new", "w", encoding="utf-8") as f:
+            json.dump(roots, f)
+        os.replace(path + ".new", path)
+    return roots
+
+
 def register_folder(daemon, path):
     """A data set of the folder or file at path; gives its name."""
     name = re.sub(r"[^a-z0-9._-]+", "-", os.path.basename(path).lower()).strip("-._")[:60] or "pictures"
@@ -357,12 +375,10 @@ def main(argv):
         temporary = tempfile.mkdtemp(prefix="dcgand-smoke-")
         state = os.path.join(temporary, "state")
     state = os.path.abspath(state)
-    roots = []
-    if "/" in words.get("dataset", ""):
-        folder = os.path.realpath(words["dataset"])
-        if not os.path.exists(folder):
-            raise Failure("%s does not exist" % folder)
-        roots = [os.path.dirname(folder)]
+    own = os.path.realpath(words["dataset"]) if "/" in words.get("dataset", "") else None
+    if own and not os.path.exists(own):
+        raise Failure("%s does not exist" % own)
+    roots = dataset_roots(state, own and os.path.dirname(own))
 
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, on_signal)
@@ -372,8 +388,8 @@ def main(argv):
         try:
             daemon.wait_ready()
             say("the dashboard: %s" % daemon.url)
-            if roots:
-                words["dataset"] = register_folder(daemon, os.path.realpath(words["dataset"]))
+            if own:
+                words["dataset"] = register_folder(daemon, own)
             if is_smoke:
                 picture = smoke(daemon, words)
             else:
