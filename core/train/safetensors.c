@@ -115,7 +115,7 @@ static int parse_shape(const cJSON *v, struct dcg_safetensor *t, uint64_t *ret_b
 static int parse_tensor(const struct dcg_safetensors *s, const cJSON *v, struct dcg_safetensor *t, struct dcg_error *err)
 {
 	const cJSON *dtype = NULL, *shape = NULL, *offsets = NULL, *item;
-	uint64_t begin, end, bytes;
+	uint64_t begin, end, bytes = 0;
 	if (!cJSON_IsObject(v))
 		return dcg_error_set(err, DCG_EFORMAT, "expected an object");
 	cJSON_ArrayForEach(item, v) {
@@ -273,7 +273,7 @@ static int read_header(struct dcg_safetensors *s, char **ret, size_t *ret_size, 
 int dcg_safetensors_open(struct dcg_safetensors **ret, const char *path, struct dcg_error *err)
 {
 	char *text = NULL;
-	size_t size;
+	size_t size = 0;
 	int r;
 	struct dcg_safetensors *s = calloc(1, sizeof *s);
 	if (!s || !(s->path = strdup(path))) {
