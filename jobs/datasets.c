@@ -1,112 +1,10 @@
 #include "jobs/private.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 static const char fashion_mnist[] = "/usr/share/datasets/fashion-mnist";
-
-/* --- Below the roots --------------------------------------------------------------------- */
-
-/* What follows root in an absolute path; NULL if the path is not below it. */
-static const char *below(const char *path, const char *root)
-{
-	size_t n = strlen(root);
-	while (n && root[n - 1] == '/')
-		n--;
-	if (strncmp(path, root, n) != 0 || (path[n] != '/' && path[n] != '\0'))
-		return NULL;
-	for (path += n; *path == '/'; path++)
-		;
-	return *path ? path : ".";
-}
-
-/* The canonical path of `path` below one root, by the kernel's own word: no "..", no
- * symbolic link leads out of it. */
-static int resolve_in(const char *root, const char *path, char ret[PATH_MAX], struct dcg_error *err)
-{
-	char real_root[PATH_MAX], proc[64];
-	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
-	if (!realpath(root, real_root))
-		return dcg_error_set(err, DCG_ENOENT, "there is no such file or folder");
-	const char *rest = path;
-	if (path[0] == '/' && !(rest = below(path, root)) && !(rest = below(path, real_root)))
-		return dcg_error_set(err, DCG_EACCESS, "it is not below a folder that data sets may be in");
-	int dir = open(real_root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int fd = dir < 0 ? -1 : (int)syscall(SYS_openat2, dir, rest, &how, sizeof how);
-	int e = errno;
-	if (dir >= 0)
-		close(dir);
-	if (fd < 0 && (e == EXDEV || e == ELOOP))
-		return dcg_error_set(err, DCG_EACCESS, "it leads out of the folder that data sets may be in");
-	if (fd < 0 && (e == ENOENT || e == ENOTDIR))
-		return dcg_error_set(err, DCG_ENOENT, "there is no such file or folder");
-	if (fd < 0)
-		return dcg_error_sys(err, e, "it cannot be opened");
-	snprintf(proc, sizeof proc, "/proc/self/fd/%d", fd);
-	ssize_t n = readlink(proc, ret, PATH_MAX - 1);
-	e = errno;
-	close(fd);
-	if (n < 0)
-		return dcg_error_sys(err, e, "it cannot be resolved");
-	ret[n] = '\0';
-	return 0;
-}
-
-/* The first root that has it; otherwise what the most hopeful one said. */
-static int resolve(const struct dcg_jobs *j, const char *path, char ret[PATH_MAX], struct dcg_error *err)
-{
-	int r = dcg_error_set(err, DCG_EACCESS, "it is not below a folder that data sets may be in");
-	for (char **root = j->roots; *root; root++) {
-		struct dcg_error why;
-		int one = resolve_in(*root, path, ret, &why);
-		if (!one)
-			return 0;
-		if (root == j->roots || one != DCG_EACCESS) {
-			r = one;
-			*err = why;
-		}
-	}
-	return r;
-}
-
-static enum dcg_source_format format_from_name(const char *name)
-{
-	static const char *const names[] = {
-		[DCG_SOURCE_AUTO] = "auto", [DCG_SOURCE_IDX] = "idx", [DCG_SOURCE_CIFAR10] = "cifar10",
-		[DCG_SOURCE_CIFAR100] = "cifar100", [DCG_SOURCE_FOLDER] = "folder",
-	};
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-		if (strcmp(names[i], name) == 0)
-			return (enum dcg_source_format)i;
-	return (enum dcg_source_format)-1;
-}
-
-int dcg_dataset_source(struct dcg_jobs *j, const struct dcg_dataset_row *row, struct dcg_source **ret, struct dcg_error *err)
-{
-	char now[PATH_MAX];
-	struct dcg_error why;
-	if (!row->builtin) {
-		/* The roots, or what lies below them, may have changed since it was registered. */
-		int r = resolve(j, row->path, now, &why);
-		if (!r && strcmp(now, row->path) != 0)
-			r = dcg_error_set(&why, DCG_EACCESS, "it leads somewhere else than when it was registered");
-		if (r)
-			return dcg_error_set(err, r, "the source of data set \"%s\": %s", row->name, why.text);
-	}
-	int r = dcg_source_open(ret, row->path, format_from_name(row->format), &why);
-	if (r) {
-		dcg_text_hide(why.text, row->path);
-		dcg_error_set(err, r, "the source of data set \"%s\": %s", row->name, why.text);
-	}
-	return r;
-}
 
 /* --- Registering ----------------------------------------------------------------------------- */
 
@@ -144,7 +42,7 @@ static void parse(const cJSON *body, struct request *q, struct dcg_invalid *inv)
 		dcg_invalid_member(inv, "name", "expected small letters, digits, '.', '_' and '-', the first a letter or digit, found \"%s\"", q->name);
 	if (!q->path)
 		dcg_invalid_member(inv, "path", "required: a file or folder");
-	if ((int)format_from_name(q->format) < 0)
+	if (dcg_source_format_from_name(q->format) < 0)
 		dcg_invalid_member(inv, "format", "expected one of auto, idx, cifar10, cifar100, folder, found \"%s\"", q->format);
 }
 
@@ -200,13 +98,13 @@ int dcg_jobs_dataset_register(struct dcg_jobs *j, const cJSON *body, char ret_na
 	int r = dcg_invalid_close(inv);
 	if (r)
 		return r;
-	r = resolve(j, q.path, path, &err);
+	r = dcg_roots_resolve(j, q.path, path, &err);
 	if (r == DCG_EACCESS)
 		return dcg_invalid_fail(inv, r, "the path cannot be used: %s", err.text);
 	struct dcg_dataset_row row = { .path = path, .created_ms = dcg_store_now_ms() };
 	snprintf(row.name, sizeof row.name, "%s", q.name);
 	if (!r)
-		r = look(path, format_from_name(q.format), &row, &err);
+		r = look(path, (enum dcg_source_format)dcg_source_format_from_name(q.format), &row, &err);
 	if (r == DCG_ENOMEM)
 		return dcg_invalid_fail(inv, r, "%s", err.text);
 	if (r) {

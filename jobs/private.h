@@ -16,6 +16,7 @@
 #ifndef DCG_JOBS_PRIVATE_H
 #define DCG_JOBS_PRIVATE_H
 
+#include <limits.h>
 #include <pthread.h>
 
 #include "data/dataset.h"
@@ -172,8 +173,12 @@ int dcg_job_retain(struct dcg_jobs *j, int64_t id, const struct dcg_train_params
  * *ret_job: that job, or 0. */
 int dcg_checkpoints_in_use(struct dcg_jobs *j, const struct dcg_file_row *rows, size_t count, int64_t except, int64_t *ret_job, struct dcg_error *err);
 
-/* --- datasets.c ---------------------------------------------------------------------------- */
+/* --- roots.c and datasets.c ---------------------------------------------------------------------------- */
 
+/* The canonical path of one below a root: DCG_EACCESS when it is not, DCG_ENOENT. */
+int dcg_roots_resolve(const struct dcg_jobs *j, const char *path, char ret[PATH_MAX], struct dcg_error *err);
+/* An enum dcg_source_format, or DCG_EINVAL. */
+int dcg_source_format_from_name(const char *name);
 int dcg_datasets_builtin(struct dcg_jobs *j, struct dcg_error *err);
 /* Open a registered source; again only if it is below a root (unless built in). */
 int dcg_dataset_source(struct dcg_jobs *j, const struct dcg_dataset_row *row, struct dcg_source **ret, struct dcg_error *err);

@@ -120,7 +120,7 @@ int dcg_jobs_submit(struct dcg_jobs *j, const cJSON *body, int64_t *ret_id, stru
 	struct dcg_store_tx *tx;
 	struct dcg_error err;
 	int queued = 0;
-	int64_t id;
+	int64_t id = 0;
 	int r = dcg_job_params_judge(body, &p, inv);
 	if (r)
 		return r;
