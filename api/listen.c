@@ -82,7 +82,7 @@ static int describe(struct dcg_api *api, int fd, struct dcg_error *err)
 int dcg_api_listen(struct dcg_api *api, const char *text, int given, struct dcg_error *err)
 {
 	union address a;
-	socklen_t size;
+	socklen_t size = 0;
 	int on = 1, r, fd = -1;
 	if (given > 0) {
 		r = describe(api, given, err);

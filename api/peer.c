@@ -8,7 +8,7 @@
  * libmicrohttpd's timeout lets an idle connection live, and then takes as long. */
 enum { HEADERS_MS = 30000 };
 
-int64_t dcg_monotonic_ms(void)
+int64_t dcg_api_clock_ms(void)
 {
 	struct timespec t;
 	clock_gettime(CLOCK_MONOTONIC, &t);
@@ -27,7 +27,7 @@ void dcg_peer_notify(void *cls, struct MHD_Connection *connection, void **ret, e
 		if (!p)
 			return;
 		p->fd = info->connect_fd;
-		p->deadline_ms = dcg_monotonic_ms() + HEADERS_MS;
+		p->deadline_ms = dcg_api_clock_ms() + HEADERS_MS;
 		pthread_mutex_lock(&peers->lock);
 		p->next = peers->head;
 		if (p->next)
@@ -48,7 +48,7 @@ void dcg_peer_notify(void *cls, struct MHD_Connection *connection, void **ret, e
 
 void dcg_peers_cut(struct dcg_peers *peers)
 {
-	int64_t now = dcg_monotonic_ms();
+	int64_t now = dcg_api_clock_ms();
 	pthread_mutex_lock(&peers->lock);
 	for (struct dcg_peer *p = peers->head; p; p = p->next)
 		if (p->deadline_ms && p->deadline_ms < now) {

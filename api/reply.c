@@ -233,5 +233,5 @@ void dcg_put_bool(struct dcg_request *rq, cJSON *o, const char *name, int v)
 void dcg_put_time(struct dcg_request *rq, cJSON *o, const char *name, int64_t ms)
 {
 	char text[DCG_TIME_TEXT];
-	dcg_put_text(rq, o, name, ms ? dcg_time_text(ms, text) : NULL);
+	dcg_put_text(rq, o, name, ms ? dcg_api_time(ms, text) : NULL);
 }

@@ -26,7 +26,7 @@ static const char *const header_names[DCG_HEADERS] = {
 static void set_deadline(struct dcg_request *rq, int64_t in_ms)
 {
 	if (rq->peer)
-		rq->peer->deadline_ms = in_ms ? dcg_monotonic_ms() + in_ms : 0;
+		rq->peer->deadline_ms = in_ms ? dcg_api_clock_ms() + in_ms : 0;
 }
 
 void *dcg_request_new(void *cls, const char *uri, struct MHD_Connection *connection)
@@ -45,7 +45,7 @@ void *dcg_request_new(void *cls, const char *uri, struct MHD_Connection *connect
 	rq->connection = connection;
 	rq->peer = info->socket_context;
 	rq->method = "";
-	rq->started_ms = dcg_monotonic_ms();
+	rq->started_ms = dcg_api_clock_ms();
 	set_deadline(rq, HEADERS_MS);
 	atomic_fetch_add(&api->open_requests, 1);
 	return rq;
@@ -59,7 +59,7 @@ void dcg_request_completed(void *cls, struct MHD_Connection *connection, void **
 	if (!rq)
 		return;
 	dcg_api_log(api, DCG_API_DEBUG, "%s %s: %u in %lld ms%s", rq->method, rq->uri, rq->status,
-		(long long)(dcg_monotonic_ms() - rq->started_ms), how == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : ", cut");
+		(long long)(dcg_api_clock_ms() - rq->started_ms), how == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : ", cut");
 	set_deadline(rq, IDLE_MS);
 	if (rq->response)
 		MHD_destroy_response(rq->response);

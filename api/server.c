@@ -150,8 +150,8 @@ void dcg_api_stop(struct dcg_api *api)
 	 * every one was resumed, and none is suspended any more. */
 	dcg_work_stop(api->work);
 	dcg_hub_stop(api->hub);
-	int64_t end = dcg_monotonic_ms() + 2000;
-	while (atomic_load(&api->open_requests) && dcg_monotonic_ms() < end)
+	int64_t end = dcg_api_clock_ms() + 2000;
+	while (atomic_load(&api->open_requests) && dcg_api_clock_ms() < end)
 		usleep(5000);
 	MHD_stop_daemon(api->http);
 	api->http = NULL;

@@ -24,7 +24,7 @@ struct dcg_peers {
 };
 void dcg_peer_notify(void *api, struct MHD_Connection *connection, void **peer, enum MHD_ConnectionNotificationCode code);
 void dcg_peers_cut(struct dcg_peers *peers);
-int64_t dcg_monotonic_ms(void);
+int64_t dcg_api_clock_ms(void);
 
 /* --- Worker threads (worker.c) ---------------------------------------------------- */
 struct dcg_work;

@@ -82,7 +82,7 @@ static ssize_t read_stream(void *cls, uint64_t position, char *buf, size_t max)
 	ssize_t n;
 	(void)position;
 	pthread_mutex_lock(&h->lock);
-	s->progress_ms = dcg_monotonic_ms();
+	s->progress_ms = dcg_api_clock_ms();
 	size_t left = s->out.size - s->sent;
 	if (left) {
 		n = (ssize_t)(left < max ? left : max);
@@ -160,7 +160,7 @@ static void fill(struct stream *s, struct dcg_text *out)
 {
 	struct dcg_hub *h = s->hub;
 	unsigned changes = atomic_load(&h->changes);
-	int64_t now = dcg_monotonic_ms();
+	int64_t now = dcg_api_clock_ms();
 	if (changes != s->seen) {
 		struct dcg_event_row *rows;
 		size_t count;
@@ -202,7 +202,7 @@ static void fill(struct stream *s, struct dcg_text *out)
 /* Serve one stream; called with the lock, returns with it. s may be gone afterwards. */
 static void serve(struct dcg_hub *h, struct stream *s)
 {
-	int64_t now = dcg_monotonic_ms();
+	int64_t now = dcg_api_clock_ms();
 	if (s->sent == s->out.size) {
 		struct dcg_text out = s->out;
 		out.size = 0;
@@ -299,7 +299,7 @@ void dcg_hub_open(struct dcg_hub *h, struct dcg_request *rq, int64_t job)
 	s->job = job;
 	s->position = s->told = after < 0 ? newest : after;
 	s->seen = atomic_load(&h->changes) - 1; /* read at once */
-	s->progress_ms = s->last_out_ms = dcg_monotonic_ms();
+	s->progress_ms = s->last_out_ms = dcg_api_clock_ms();
 	dcg_text_printf(&s->out, "retry: %d\n\n", RETRY_MS);
 	pthread_mutex_lock(&h->lock);
 	int full = h->count >= h->api->max_streams;

@@ -89,7 +89,7 @@ void dcg_text_done(struct dcg_text *t)
 	*t = (struct dcg_text){ 0 };
 }
 
-const char *dcg_time_text(int64_t ms, char buf[DCG_TIME_TEXT])
+const char *dcg_api_time(int64_t ms, char buf[DCG_TIME_TEXT])
 {
 	time_t s = (time_t)(ms / 1000);
 	struct tm tm;

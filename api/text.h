@@ -20,7 +20,7 @@ void dcg_text_done(struct dcg_text *t);
 
 enum { DCG_TIME_TEXT = 32 };
 /* "2026-11-23T12:00:00.123Z". Returns buf. */
-const char *dcg_time_text(int64_t ms, char buf[DCG_TIME_TEXT]);
+const char *dcg_api_time(int64_t ms, char buf[DCG_TIME_TEXT]);
 
 /* Is it well-formed UTF-8 (no surrogates, nothing above U+10FFFF, no overlong forms)? */
 int dcg_utf8_valid(const char *data, size_t size);
