@@ -403,7 +403,11 @@ def main(argv):
             daemon.stop()
     except Interrupted:
         say("stopped; run it again to go on" if daemon.busy and not temporary else "stopped")
+        if temporary:
+            shutil.rmtree(temporary)
         return 1 if is_smoke else 0
+    except Failure as why:
+        raise Failure("%s\n(what there is lies in %s)" % (why, state)) from None
     if picture and temporary:
         kept = os.path.join(temporary, "pictures.png")
         shutil.move(picture, kept)
