@@ -8,15 +8,6 @@
 
 const struct tolerance fp32 = { "fp32", 2e-6, 2e-5 };
 
-void open_all_once(void)
-{
-	for (const char *const *name = dcg_kernel_names(); *name; name++) {
-		struct dcg_backend *be;
-		if (dcg_backend_open(&be, *name, "auto", 1, NULL) == 0)
-			dcg_backend_close(be);
-	}
-}
-
 struct dcg_backend *open_backend(const char *kernel, int threads)
 {
 	struct dcg_backend *be;

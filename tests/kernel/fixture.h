@@ -16,9 +16,6 @@ struct tolerance {
 };
 extern const struct tolerance fp32;
 
-/* Open every table once, for main() to call: check runs each test in a child process,
- * and OpenBLAS would start, and spin with, its own threads anew in each. */
-void open_all_once(void);
 struct dcg_backend *open_backend(const char *kernel, int threads);
 struct dcg_tensor *tensor(struct dcg_backend *be, struct dcg_shape shape, const float *nchw);
 size_t shape_count(struct dcg_shape s);

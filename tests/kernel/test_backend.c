@@ -114,7 +114,6 @@ static int tables(void)
 
 int main(void)
 {
-	open_all_once();
 	Suite *s = suite_create("backend");
 	TCase *t = tcase_create("backend");
 	tcase_add_test(t, names_are_the_choices);

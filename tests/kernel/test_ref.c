@@ -402,7 +402,6 @@ END_TEST
 
 int main(void)
 {
-	open_all_once();
 	Suite *s = suite_create("ref");
 	TCase *t = tcase_create("ref");
 	tcase_add_checked_fixture(t, setup, teardown);

@@ -500,7 +500,6 @@ END_TEST
 
 int main(void)
 {
-	open_all_once();
 	Suite *s = suite_create("tables");
 	TCase *t = tcase_create("tables");
 	tcase_set_timeout(t, 60);
