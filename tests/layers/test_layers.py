@@ -16,12 +16,13 @@ ROOMS = {
     "core/kernel": ("core/base",),
     "core/nn": ("core/base", "core/kernel"),
     "core/data": ("core/base",),
-    "core/train": ("core/base", "core/kernel", "core/nn", "core/data"),
-    "core": ("core/base", "core/kernel", "core/nn", "core/data", "core/train"),  # dcgan.h
+    "core/explore": ("core/base", "core/kernel", "core/nn", "core/data"),
+    "core/train": ("core/base", "core/kernel", "core/nn", "core/data", "core/explore"),
+    "core": ("core/base", "core/kernel", "core/nn", "core/data", "core/explore", "core/train"),  # dcgan.h
     "store": ("core/base",),
-    "jobs": ("core/base", "core/kernel", "core/nn", "core/data", "core/train", "store"),
-    "api": ("core/base", "core/kernel", "core/nn", "core/data", "core/train", "store", "jobs"),
-    "daemon": ("core/base", "core/kernel", "core/nn", "core/data", "core/train", "store", "jobs", "api"),
+    "jobs": ("core/base", "core/kernel", "core/nn", "core/data", "core/explore", "core/train", "store"),
+    "api": ("core/base", "core/kernel", "core/nn", "core/data", "core/explore", "core/train", "store", "jobs"),
+    "daemon": ("core/base", "core/kernel", "core/nn", "core/data", "core/explore", "core/train", "store", "jobs", "api"),
 }
 
 # System header (regular expression) -> files or folders that may include it.
