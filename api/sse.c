@@ -21,7 +21,7 @@
 #include "api/reply.h"
 #include "api/server.h"
 
-enum { BATCH = 200, RETRY_MS = 3000, TICK_MS = 500, BLOCK = 16 << 10 };
+enum { BATCH = 64, RETRY_MS = 3000, TICK_MS = 500, BLOCK = 16 << 10 };
 
 struct stream {
 	struct dcg_hub *hub;
