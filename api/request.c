@@ -108,10 +108,6 @@ static enum MHD_Result begin(struct dcg_request *rq, const char *method)
 	rq->unsafe = !rq->head && strcmp(method, "GET") != 0;
 	MHD_get_connection_values_n(rq->connection, MHD_HEADER_KIND, take_header, rq);
 	int refused = dcg_router_split(rq) || dcg_guard_check(rq) || dcg_router_find(rq);
-	if (!refused && rq->unsafe && atomic_load(&rq->api->refusing)) {
-		dcg_reply_problem(rq, 503, "the daemon is stopping");
-		refused = 1;
-	}
 	refused = dcg_guard_body(rq, refused) != 0;
 	if (refused && (rq->close || !rq->body_length))
 		return answer(rq);
@@ -125,7 +121,9 @@ static enum MHD_Result work(struct dcg_request *rq)
 {
 	set_deadline(rq, 0);
 	rq->phase = DCG_PHASE_WORK;
-	if (rq->route->flags & DCG_ROUTE_INLINE)
+	if (rq->unsafe && atomic_load(&rq->api->refusing))
+		dcg_reply_problem(rq, 503, "the daemon is stopping");
+	else if (rq->route->flags & DCG_ROUTE_INLINE)
 		rq->route->handle(rq);
 	else if (!dcg_work_push(rq->api->work, rq))
 		return MHD_YES; /* rq may be a worker's already */

@@ -41,6 +41,7 @@ def main():
     print(f"1..{len(_tests)}", flush=True)
     for number, function in enumerate(_tests, 1):
         name = (function.__doc__ or function.__name__).strip().splitlines()[0]
+        begin = time.monotonic()
         try:
             function()
             print(f"ok {number} - {name}", flush=True)
@@ -52,6 +53,7 @@ def main():
             for daemon in _running:
                 for line in daemon.errors().splitlines()[-15:]:
                     print(f"# stderr: {line}", flush=True)
+        print(f"# {time.monotonic() - begin:.1f} s", flush=True)
     for daemon in list(_running):
         daemon.kill()
     sys.exit(1 if failed else 0)
