@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 
-PROGRAM = os.environ.get("DCGAND") or os.path.join(os.environ.get("top_builddir", "build"), "daemon", "dcgand")
+PROGRAM = os.environ.get("DCGAND") or os.path.join(os.environ.get("top_builddir", "build"), "dcgand")
 
 
 def missing():
