@@ -364,7 +364,7 @@ START_TEST(each_fault_is_named)
 		{ "\"version\":\"1\"", "\"version\":\"x\"", DCG_EFORMAT, "version is not a number" },
 		{ "\"version\":\"1\"", "\"version\":\"0\"", DCG_EFORMAT, "version is not a number" },
 		{ "\"version\"", "\"VERSION\"", DCG_EFORMAT, "version is not a number" },
-		{ "\\\"ngf\\\":1", "\\\"ngf\\\":2", DCG_EFORMAT, "expected 2" },
+		{ "\\\"ngf\\\":1", "\\\"ngf\\\":2", DCG_EFORMAT, "G.main.0.weight: dimension 1 is 2, expected 4" },
 		{ "\\\"ngf\\\":1", "\\\"ngf\\\":0", DCG_EFORMAT, "params: ngf: expected a whole number from 1 to 1024, found 0" },
 		{ "\\\"ngf\\\":1", "\\\"nGf\\\":1", DCG_EFORMAT, "params: ngf is missing" },
 		{ "\\\"ngf\\\":1", "\\\"ndf\\\":1", DCG_EFORMAT, "params: ngf is missing" },
