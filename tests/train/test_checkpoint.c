@@ -375,7 +375,7 @@ START_TEST(each_fault_is_named)
 		{ "\\\"step\\\":\\\"17\\\"", "\\\"step\\\":\\\"-1\\\"", DCG_EFORMAT, "state: step: expected a text of a whole number" },
 		{ "\\\"step\\\":\\\"17\\\"", "\\\"step\\\":\\\"1e\\\"", DCG_EFORMAT, "state: step" },
 		{ "\\\"step\\\":\\\"17\\\"", "\\\"step\\\":\\\"01\\\"", DCG_EFORMAT, "state: step" },
-		{ "\\\"step\\\":\\\"17\\\"", "\\\"step\\\":  1734  ", DCG_EFORMAT, "state: step" },
+		{ "\\\"step\\\":\\\"17\\\"", "\\\"step\\\": 1734 ", DCG_EFORMAT, "state: step" },
 		{ "\\\"epoch_steps\\\":\\\"2\\\"", "\\\"epoch_stepz\\\":\\\"2\\\"", DCG_EFORMAT, "state: epoch_steps" },
 		{ "\\\"z_seed\\\":\\\"18446744073709551615", "\\\"z_seed\\\":\\\"18446744073709551616", DCG_EFORMAT, "state: z_seed" },
 		{ "\\\"count\\\":\\\"4294967295", "\\\"count\\\":\\\"4294967296", DCG_EFORMAT, "state: count" },
