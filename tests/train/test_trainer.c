@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "tests/train/fixture.h"
+#include "train/loop.h"
 
 static double now(void)
 {
@@ -116,6 +117,70 @@ START_TEST(the_end_alone_leaves_one_of_each)
 	ck_assert_int_eq(run_count(&run, DCG_EVENT_CHECKPOINT), 2);
 	run_done(&run);
 	dcg_dataset_close(ds);
+}
+END_TEST
+
+START_TEST(minutes_bring_a_checkpoint)
+{
+	struct dcg_train_params p = fixture_params();
+	struct dcg_dataset *ds = fixture_dataset(26);
+	p.checkpoint_every = 0;
+	p.checkpoint_minutes = 10;
+	for (int late = 0; late < 2; late++) {
+		struct dcg_trainer *t = fixture_trainer(&p, ds, NULL);
+		t->checkpoint_ns -= INT64_C(1000000000) * (late ? 601 : 500);
+		struct run run = run_all(t);
+		ck_assert_int_eq(count_of(&run, DCG_EVENT_CHECKPOINT, 1), late);
+		ck_assert_int_eq(run_count(&run, DCG_EVENT_CHECKPOINT), 1 + late);
+		run_done(&run);
+	}
+	dcg_dataset_close(ds);
+}
+END_TEST
+
+START_TEST(another_kernel_is_told)
+{
+	struct dcg_train_params p = fixture_params();
+	struct dcg_dataset *ds = fixture_dataset(26);
+	char path[256];
+	snprintf(p.kernel, sizeof p.kernel, "ref");
+	struct run run = run_all(fixture_trainer(&p, ds, NULL));
+	ck_assert_str_eq(run.event[0].u.started.kernel, "ref");
+	snprintf(path, sizeof path, "%s", fixture_path(run_last(&run, DCG_EVENT_CHECKPOINT)->u.file.name));
+	run_done(&run);
+	p.epochs = 3;
+	for (const char *const *k = dcg_kernel_names(); *k; k++) {
+		snprintf(p.kernel, sizeof p.kernel, "%s", *k);
+		run = run_all(fixture_trainer(&p, ds, path));
+		ck_assert_int_eq(run_count(&run, DCG_EVENT_LOG), strcmp(*k, "ref") != 0);
+		ck_assert_int_eq(run_last(&run, DCG_EVENT_END)->u.end.how, DCG_END_FINISHED);
+		ck_assert_int_eq(run_count(&run, DCG_EVENT_METRIC), 6);
+		run_done(&run);
+	}
+	dcg_dataset_close(ds);
+}
+END_TEST
+
+START_TEST(the_meter_looks_back_a_second)
+{
+	struct dcg_meter m = { 0 };
+	int64_t t = INT64_C(5000000000);
+	dcg_meter_start(&m, t);
+	for (int i = 0; i < 300; i++) /* 10 pictures every 10 ms */
+		dcg_meter_step(&m, t += 10000000, 10);
+	ck_assert(fabs(m.images_per_s - 1000) < 1 && fabs(m.step_s - 0.01) < 1e-6);
+	for (int i = 0; i < 120; i++) /* half as fast: after a second or so, that is all that counts */
+		dcg_meter_step(&m, t += 20000000, 10);
+	ck_assert(fabs(m.images_per_s - 500) < 5);
+	ck_assert(m.step_s > 0.0105 && m.step_s < 0.015); /* slower to change */
+	dcg_meter_start(&m, t += INT64_C(3600000000000)); /* a pause counts for nothing */
+	dcg_meter_step(&m, t += 20000000, 10);
+	ck_assert(fabs(m.images_per_s - 500) < 5 && m.step_s < 0.015);
+	for (int i = 0; i < 30; i++) /* steps longer than the window */
+		dcg_meter_step(&m, t += INT64_C(4000000000), 10);
+	ck_assert(fabs(m.images_per_s - 2.5) < 0.01 && m.step_s > 3.5);
+	dcg_meter_step(&m, t, 10); /* no time at all */
+	ck_assert(isfinite(m.images_per_s));
 }
 END_TEST
 
@@ -427,6 +492,9 @@ int main(void)
 	tcase_set_timeout(c, 120);
 	tcase_add_test(c, a_run_tells_everything_in_order);
 	tcase_add_test(c, the_end_alone_leaves_one_of_each);
+	tcase_add_test(c, minutes_bring_a_checkpoint);
+	tcase_add_test(c, another_kernel_is_told);
+	tcase_add_test(c, the_meter_looks_back_a_second);
 	tcase_add_loop_test(c, samples_are_the_pictures_of_the_checkpoint, 0, 2);
 	tcase_add_test(c, commands_are_obeyed_between_steps);
 	tcase_add_loop_test(c, a_pause_can_end_in_a_stop, 0, 2);
