@@ -30,7 +30,9 @@ OWNERS = (
     (r"microhttpd\.h", ("api/",)),
     (r"(openblas/)?(cblas|lapacke|openblas_config)\.h", ("core/kernel/",)),
     (r"[a-z0-9]*intrin\.h|arm_(neon|sve)\.h", ("core/kernel/",)),
-    (r"(cjson/)?cJSON(_Utils)?\.h", ("jobs/", "api/", "daemon/", "core/train/params_json.", "core/train/checkpoint")),
+    # In core only where parameters and a checkpoint's header become JSON.
+    (r"(cjson/)?cJSON(_Utils)?\.h", ("jobs/", "api/", "daemon/", "core/train/params_json.", "core/train/metadata.c",
+                                     "core/train/safetensors")),
     (r"(jpeglib|jerror|turbojpeg|png|zlib)\.h|webp/.*|stb/.*", ("core/data/",)),
     (r"nettle/.*", ("core/base/",)),
 )
