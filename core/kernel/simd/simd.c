@@ -1,0 +1,310 @@
+#include "kernel/simd/simd.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+static int no_memory(struct dcg_error *err, const char *what)
+{
+	return dcg_error_set(err, DCG_ENOMEM, "%s: out of memory", what);
+}
+
+int dcg_simd_open(struct dcg_backend **ret, const struct dcg_ops *ops, struct dcg_pool *pool, struct dcg_error *err)
+{
+	struct simd_backend *sb = calloc(1, sizeof *sb);
+	if (sb)
+		sb->scratch = calloc((size_t)dcg_pool_threads(pool), sizeof *sb->scratch);
+	if (!sb || !sb->scratch) {
+		free(sb);
+		return no_memory(err, "backend");
+	}
+	sb->be.ops = ops;
+	sb->be.pool = pool;
+	*ret = &sb->be;
+	return 0;
+}
+
+void dcg_simd_close(struct dcg_backend *be)
+{
+	struct simd_backend *sb = (struct simd_backend *)be;
+	for (int i = 0; i < dcg_pool_threads(be->pool); i++)
+		dcg_free(sb->scratch[i]);
+	free(sb->scratch);
+	dcg_free(sb->shared);
+	dcg_free(sb->reduce);
+	free(sb);
+}
+
+int dcg_simd_scratch(struct simd_backend *sb, size_t scratch_bytes, size_t shared_bytes, struct dcg_error *err)
+{
+	if (scratch_bytes > sb->scratch_bytes) {
+		sb->scratch_bytes = 0;
+		for (int i = 0; i < dcg_pool_threads(sb->be.pool); i++) {
+			dcg_free(sb->scratch[i]);
+			sb->scratch[i] = dcg_alloc(scratch_bytes, 1);
+			if (!sb->scratch[i])
+				return no_memory(err, "scratch memory");
+		}
+		sb->scratch_bytes = scratch_bytes;
+	}
+	if (shared_bytes > sb->shared_bytes) {
+		dcg_free(sb->shared);
+		sb->shared_bytes = 0;
+		sb->shared = dcg_alloc(shared_bytes, 1);
+		if (!sb->shared)
+			return no_memory(err, "scratch memory");
+		sb->shared_bytes = shared_bytes;
+	}
+	return 0;
+}
+
+/* n * c * h * w floats in bytes; 0 when a factor is not positive or the product is absurd. */
+static size_t bytes_of(struct dcg_shape s, int cs)
+{
+	size_t n;
+	if (s.n < 1 || s.c < 1 || s.h < 1 || s.w < 1 || __builtin_mul_overflow((size_t)s.n * (size_t)cs, (size_t)s.h * (size_t)s.w, &n) ||
+	    n > ((size_t)1 << 40))
+		return 0;
+	return n * sizeof(float);
+}
+
+int dcg_simd_tensor_new(struct dcg_backend *be, struct dcg_tensor **ret, struct dcg_shape shape, struct dcg_error *err)
+{
+	int cs = dcg_simd_channel_stride(shape.c);
+	size_t bytes = bytes_of(shape, cs);
+	(void)be;
+	if (!bytes)
+		return dcg_error_set(err, DCG_EINVAL, "tensor of %d x %d x %d x %d", shape.n, shape.c, shape.h, shape.w);
+	struct dcg_tensor *t = calloc(1, sizeof *t);
+	if (t)
+		t->data = dcg_alloc(bytes, 1);
+	if (!t || !t->data) {
+		free(t);
+		return no_memory(err, "tensor");
+	}
+	t->s = shape;
+	t->cs = cs;
+	*ret = t;
+	return 0;
+}
+
+void dcg_simd_tensor_free(struct dcg_tensor *t)
+{
+	if (!t)
+		return;
+	dcg_free(t->data);
+	free(t);
+}
+
+static size_t plane(const struct dcg_tensor *t)
+{
+	return (size_t)t->s.h * (size_t)t->s.w;
+}
+
+void dcg_simd_tensor_write(struct dcg_backend *be, struct dcg_tensor *t, const float *nchw)
+{
+	size_t cs = (size_t)t->cs, channels = (size_t)t->s.c, pixels = plane(t);
+	(void)be;
+	for (size_t n = 0; n < (size_t)t->s.n; n++)
+		for (size_t c = 0; c < channels; c++)
+			for (size_t i = 0; i < pixels; i++)
+				t->data[(n * pixels + i) * cs + c] = nchw[(n * channels + c) * pixels + i];
+}
+
+void dcg_simd_tensor_read(struct dcg_backend *be, const struct dcg_tensor *t, float *nchw)
+{
+	size_t cs = (size_t)t->cs, channels = (size_t)t->s.c, pixels = plane(t);
+	(void)be;
+	for (size_t n = 0; n < (size_t)t->s.n; n++)
+		for (size_t c = 0; c < channels; c++)
+			for (size_t i = 0; i < pixels; i++)
+				nchw[(n * channels + c) * pixels + i] = t->data[(n * pixels + i) * cs + c];
+}
+
+void dcg_simd_tensor_from_images(struct dcg_backend *be, struct dcg_tensor *t, const uint8_t *nhwc, const uint8_t *flip)
+{
+	size_t cs = (size_t)t->cs, channels = (size_t)t->s.c, w = (size_t)t->s.w, rows = (size_t)t->s.n * (size_t)t->s.h;
+	(void)be;
+	for (size_t r = 0; r < rows; r++) {
+		int mirrored = flip && flip[r / (size_t)t->s.h];
+		for (size_t x = 0; x < w; x++)
+			for (size_t c = 0; c < channels; c++)
+				t->data[(r * w + x) * cs + c] = (float)nhwc[(r * w + (mirrored ? w - 1 - x : x)) * channels + c] / 127.5f - 1;
+	}
+}
+
+void dcg_simd_tensor_to_images(struct dcg_backend *be, const struct dcg_tensor *t, uint8_t *nhwc)
+{
+	size_t cs = (size_t)t->cs, channels = (size_t)t->s.c, pixels = (size_t)t->s.n * plane(t);
+	(void)be;
+	for (size_t i = 0; i < pixels; i++)
+		for (size_t c = 0; c < channels; c++) {
+			float v = (t->data[i * cs + c] + 1) * 127.5f;
+			nhwc[i * channels + c] = (uint8_t)(v > 0 ? v < 255 ? v + 0.5f : 255 : 0);
+		}
+}
+
+int dcg_simd_param_new(struct dcg_param **ret, int k, int c, int taps, struct dcg_error *err)
+{
+	size_t count;
+	if (__builtin_mul_overflow((size_t)k * (size_t)c, (size_t)taps, &count) || count > ((size_t)1 << 36))
+		return dcg_error_set(err, DCG_EINVAL, "weights of %d x %d x %d", k, c, taps);
+	struct dcg_param *p = calloc(1, sizeof *p);
+	size_t pitch = (count + 15) / 16 * 16;
+	if (p)
+		p->part[0] = dcg_alloc(pitch * DCG_PARTS, sizeof(float));
+	if (!p || !p->part[0]) {
+		free(p);
+		return no_memory(err, "weights");
+	}
+	for (int i = 1; i < DCG_PARTS; i++)
+		p->part[i] = p->part[i - 1] + pitch;
+	p->count = count;
+	p->k = k, p->c = c, p->taps = taps;
+	*ret = p;
+	return 0;
+}
+
+void dcg_simd_param_free(struct dcg_param *p)
+{
+	if (!p)
+		return;
+	dcg_free(p->part[0]);
+	free(p);
+}
+
+size_t dcg_simd_param_count(const struct dcg_param *p)
+{
+	return p->count;
+}
+
+/* Memory [taps][c][k]; PyTorch [k][c][taps]. */
+void dcg_simd_param_read(struct dcg_backend *be, const struct dcg_param *p, enum dcg_part part, float *out)
+{
+	(void)be;
+	for (int tap = 0; tap < p->taps; tap++)
+		for (int c = 0; c < p->c; c++) {
+			const float *from = p->part[part] + ((size_t)tap * (size_t)p->c + (size_t)c) * (size_t)p->k;
+			for (int k = 0; k < p->k; k++)
+				out[((size_t)k * (size_t)p->c + (size_t)c) * (size_t)p->taps + (size_t)tap] = from[k];
+		}
+}
+
+void dcg_simd_param_write(struct dcg_backend *be, struct dcg_param *p, enum dcg_part part, const float *in)
+{
+	(void)be;
+	for (int tap = 0; tap < p->taps; tap++)
+		for (int c = 0; c < p->c; c++) {
+			float *to = p->part[part] + ((size_t)tap * (size_t)p->c + (size_t)c) * (size_t)p->k;
+			for (int k = 0; k < p->k; k++)
+				to[k] = in[((size_t)k * (size_t)p->c + (size_t)c) * (size_t)p->taps + (size_t)tap];
+		}
+	if (part == DCG_VALUE && p->conv)
+		p->conv->stale_forward = p->conv->stale_backward = 1;
+}
+
+struct dcg_param *dcg_simd_conv_weights(struct dcg_conv *conv)
+{
+	return conv->weights;
+}
+
+void dcg_simd_conv_free(struct dcg_conv *conv)
+{
+	if (!conv)
+		return;
+	dcg_simd_param_free(conv->weights);
+	dcg_free(conv->packed_forward);
+	dcg_free(conv->packed_backward);
+	free(conv);
+}
+
+/* ---- Batch norm: memory and statistics ------------------------------------------------ */
+
+int dcg_simd_bn_new(struct dcg_backend *be, struct dcg_bn **ret, struct dcg_shape shape, struct dcg_error *err)
+{
+	struct simd_backend *sb = (struct simd_backend *)be;
+	int cs = dcg_simd_channel_stride(shape.c), r = 0;
+	if (!bytes_of(shape, cs))
+		return dcg_error_set(err, DCG_EINVAL, "batch norm of %d x %d x %d x %d", shape.n, shape.c, shape.h, shape.w);
+	struct dcg_bn *bn = calloc(1, sizeof *bn);
+	if (!bn)
+		return no_memory(err, "batch norm");
+	bn->s = shape;
+	bn->cs = cs;
+	/* Sums and squares of each block of 256 rows, and two rows of coefficients. */
+	size_t blocks = ((size_t)shape.n * (size_t)shape.h * (size_t)shape.w + 255) / 256, reduce = (blocks + 1) * 2 * (size_t)cs;
+	bn->running_mean = dcg_alloc((size_t)cs * 4, sizeof(float));
+	r = dcg_simd_param_new(&bn->gain, shape.c, 1, 1, err);
+	if (!r)
+		r = dcg_simd_param_new(&bn->bias, shape.c, 1, 1, err);
+	if (!r && reduce > sb->reduce_count) {
+		dcg_free(sb->reduce);
+		sb->reduce = dcg_alloc(reduce, sizeof *sb->reduce);
+		sb->reduce_count = sb->reduce ? reduce : 0;
+	}
+	if (!r && (!bn->running_mean || !sb->reduce))
+		r = no_memory(err, "batch norm");
+	if (r) {
+		dcg_simd_bn_free(bn);
+		return r;
+	}
+	bn->running_var = bn->running_mean + cs;
+	bn->mean = bn->running_var + cs;
+	bn->scale = bn->mean + cs;
+	for (int c = 0; c < shape.c; c++)
+		bn->running_var[c] = bn->gain->part[DCG_VALUE][c] = 1;
+	*ret = bn;
+	return 0;
+}
+
+void dcg_simd_bn_free(struct dcg_bn *bn)
+{
+	if (!bn)
+		return;
+	dcg_simd_param_free(bn->gain);
+	dcg_simd_param_free(bn->bias);
+	dcg_free(bn->running_mean);
+	free(bn);
+}
+
+struct dcg_param *dcg_simd_bn_gain(struct dcg_bn *bn)
+{
+	return bn->gain;
+}
+
+struct dcg_param *dcg_simd_bn_bias(struct dcg_bn *bn)
+{
+	return bn->bias;
+}
+
+void dcg_simd_bn_statistics_read(struct dcg_backend *be, const struct dcg_bn *bn, float *mean, float *var)
+{
+	(void)be;
+	memcpy(mean, bn->running_mean, (size_t)bn->s.c * sizeof *mean);
+	memcpy(var, bn->running_var, (size_t)bn->s.c * sizeof *var);
+}
+
+void dcg_simd_bn_statistics_write(struct dcg_backend *be, struct dcg_bn *bn, const float *mean, const float *var)
+{
+	(void)be;
+	memmove(bn->running_mean, mean, (size_t)bn->s.c * sizeof *mean);
+	memmove(bn->running_var, var, (size_t)bn->s.c * sizeof *var);
+}
+
+void dcg_simd_bce(struct dcg_backend *be, const struct dcg_tensor *logits, float target, struct dcg_tensor *dlogits, struct dcg_bce *ret)
+{
+	double loss = 0, output = 0, y = (double)target;
+	int n = logits->s.n;
+	(void)be;
+	for (int i = 0; i < n; i++) {
+		double x = (double)logits->data[i * logits->cs], e = exp(-fabs(x)), s = x >= 0 ? 1 / (1 + e) : e / (1 + e);
+		loss += (x > 0 ? x : 0) - x * y + log1p(e);
+		output += s;
+		if (dlogits)
+			dlogits->data[i * dlogits->cs] = (float)((s - y) / n);
+	}
+	ret->loss = (float)(loss / n);
+	ret->mean_output = (float)(output / n);
+}
