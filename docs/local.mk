@@ -1,1 +1,2 @@
-# rows of docs/ go here
+dist_doc_DATA = README.md docs/api.md docs/example.c
+dist_man_MANS += docs/libdcgan.3

@@ -1,1 +1,12 @@
-# rows of tests/store/ go here
+store_tests = tests/store/test_jobs tests/store/test_files tests/store/test_metrics
+check_PROGRAMS += $(store_tests)
+TESTS += $(store_tests)
+EXTRA_DIST += tests/store/folder.h
+store_test_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS) $(SQLITE_CFLAGS)
+store_test_ldadd = libdcgstore.la $(test_ldadd) $(SQLITE_LIBS)
+tests_store_test_jobs_CFLAGS = $(store_test_cflags)
+tests_store_test_jobs_LDADD = $(store_test_ldadd)
+tests_store_test_files_CFLAGS = $(store_test_cflags)
+tests_store_test_files_LDADD = $(store_test_ldadd)
+tests_store_test_metrics_CFLAGS = $(store_test_cflags)
+tests_store_test_metrics_LDADD = $(store_test_ldadd)

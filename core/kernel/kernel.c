@@ -1,0 +1,98 @@
+#include "kernel/kernel.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kernel/table.h"
+
+static int always(void)
+{
+	return 1;
+}
+
+/* From slowest to fastest: "auto" is the last that this processor can run. */
+static const struct row {
+	const char *name;
+	int (*available)(void);
+	dcg_table_open *open;
+	dcg_table_overlay *overlays[8];
+} rows[] = {
+	{ "ref", always, dcg_ref_open, { dcg_ref_basics, dcg_ref_layers } },
+	{ "openblas", always, dcg_openblas_open,
+	  { dcg_openblas_tensors, dcg_openblas_pictures, dcg_openblas_params, dcg_openblas_convs, dcg_openblas_norms, dcg_openblas_activations } },
+};
+enum { ROWS = sizeof rows / sizeof *rows, OVERLAYS = sizeof rows->overlays / sizeof *rows->overlays };
+
+static const char *names[ROWS + 1];
+static pthread_once_t names_once = PTHREAD_ONCE_INIT;
+
+static void list_names(void)
+{
+	int n = 0;
+	for (int i = 0; i < ROWS; i++)
+		if (rows[i].available())
+			names[n++] = rows[i].name;
+}
+
+const char *const *dcg_kernel_names(void)
+{
+	pthread_once(&names_once, list_names);
+	return names;
+}
+
+static int find(const struct row **ret, const char *kernel, struct dcg_error *err)
+{
+	int any = strcmp(kernel, "auto") == 0, code = DCG_EINVAL;
+	for (int i = ROWS - 1; i >= 0; i--) {
+		if (!any && strcmp(kernel, rows[i].name) != 0)
+			continue;
+		if (rows[i].available()) {
+			*ret = &rows[i];
+			return 0;
+		}
+		code = DCG_EUNSUPPORTED;
+	}
+	char choices[128];
+	size_t at = 0;
+	for (const char *const *n = dcg_kernel_names(); *n && at < sizeof choices; n++)
+		at += (size_t)snprintf(choices + at, sizeof choices - at, ", %s", *n);
+	return dcg_error_set(err, code, "kernel: found \"%.64s\"%s, expected one of auto%s", kernel,
+			     code == DCG_EUNSUPPORTED ? ", which needs instructions that this processor lacks" : "", choices);
+}
+
+int dcg_backend_open(struct dcg_backend **ret, const char *kernel, const char *precision, int threads, struct dcg_error *err)
+{
+	const struct row *row = NULL;
+	int e = find(&row, kernel, err);
+	if (e)
+		return e;
+	if (strcmp(precision, "auto") != 0 && strcmp(precision, "fp32") != 0)
+		return dcg_error_set(err, DCG_EINVAL, "precision: found \"%.64s\", expected auto or fp32", precision);
+	struct dcg_pool *pool = NULL;
+	struct dcg_base *base = NULL;
+	e = dcg_pool_new(&pool, threads, err);
+	if (e)
+		return e;
+	e = row->open(&base, err);
+	if (e) {
+		dcg_pool_free(pool);
+		return e;
+	}
+	for (int i = 0; i < OVERLAYS && row->overlays[i]; i++)
+		row->overlays[i](&base->table);
+	base->table.name = row->name;
+	base->be.ops = &base->table;
+	base->be.pool = pool;
+	*ret = &base->be;
+	return 0;
+}
+
+void dcg_backend_close(struct dcg_backend *be)
+{
+	if (!be)
+		return;
+	struct dcg_pool *pool = be->pool;
+	be->ops->close(be);
+	dcg_pool_free(pool);
+}
