@@ -1,4 +1,3 @@
 #define DCG_AVX512
-#define DCG_TABLE dcg_ops_avx512
-#define DCG_TABLE_NAME "avx512"
-#include "kernel/simd/table.inc.c"
+#define DCG_TABLE dcg_simd_avx512
+#include "kernel/simd/table.inc.h"

@@ -1,5 +1,4 @@
 #define DCG_AVX512
 #define DCG_BF16
-#define DCG_TABLE dcg_ops_avx512_bf16
-#define DCG_TABLE_NAME "avx512-bf16"
-#include "kernel/simd/table.inc.c"
+#define DCG_TABLE dcg_simd_avx512_bf16
+#include "kernel/simd/table.inc.h"

@@ -4,88 +4,81 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/memory.h"
-
 static int no_memory(struct dcg_error *err, const char *what)
 {
 	return dcg_error_set(err, DCG_ENOMEM, "%s: out of memory", what);
 }
 
-int dcg_simd_open(struct dcg_backend **ret, const struct dcg_ops *ops, struct dcg_pool *pool, struct dcg_error *err)
+int dcg_simd_open(struct dcg_base **ret, struct dcg_error *err)
 {
 	struct simd_backend *sb = calloc(1, sizeof *sb);
-	if (sb)
-		sb->scratch = calloc((size_t)dcg_pool_threads(pool), sizeof *sb->scratch);
-	if (!sb || !sb->scratch) {
-		free(sb);
+	if (!sb)
 		return no_memory(err, "backend");
-	}
-	sb->be.ops = ops;
-	sb->be.pool = pool;
-	*ret = &sb->be;
+	*ret = &sb->base;
 	return 0;
 }
 
 void dcg_simd_close(struct dcg_backend *be)
 {
 	struct simd_backend *sb = (struct simd_backend *)be;
-	for (int i = 0; i < dcg_pool_threads(be->pool); i++)
-		dcg_free(sb->scratch[i]);
+	for (int i = 0; sb->scratch && i < dcg_pool_threads(be->pool); i++)
+		dcg_table_free(sb->scratch[i]);
 	free(sb->scratch);
-	dcg_free(sb->shared);
-	dcg_free(sb->reduce);
+	dcg_table_free(sb->shared);
+	dcg_table_free(sb->reduce);
 	free(sb);
 }
 
-int dcg_simd_scratch(struct simd_backend *sb, size_t scratch_bytes, size_t shared_bytes, struct dcg_error *err)
+static int grow(struct dcg_backend *be, char **p, size_t bytes, struct dcg_error *err)
 {
-	if (scratch_bytes > sb->scratch_bytes) {
-		sb->scratch_bytes = 0;
-		for (int i = 0; i < dcg_pool_threads(sb->be.pool); i++) {
-			dcg_free(sb->scratch[i]);
-			sb->scratch[i] = dcg_alloc(scratch_bytes, 1);
-			if (!sb->scratch[i])
-				return no_memory(err, "scratch memory");
-		}
+	void *bigger;
+	int r = dcg_table_alloc(be, &bigger, bytes, 1, "scratch memory", err);
+	if (r)
+		return r;
+	dcg_table_free(*p);
+	*p = bigger;
+	return 0;
+}
+
+int dcg_simd_scratch(struct dcg_backend *be, size_t scratch_bytes, size_t shared_bytes, struct dcg_error *err)
+{
+	struct simd_backend *sb = (struct simd_backend *)be;
+	int r = 0, threads = dcg_pool_threads(be->pool);
+	if (!sb->scratch && !(sb->scratch = calloc((size_t)threads, sizeof *sb->scratch)))
+		return no_memory(err, "scratch memory");
+	for (int i = 0; scratch_bytes > sb->scratch_bytes && i < threads; i++)
+		if ((r = grow(be, &sb->scratch[i], scratch_bytes, err)))
+			return r;
+	if (scratch_bytes > sb->scratch_bytes)
 		sb->scratch_bytes = scratch_bytes;
-	}
 	if (shared_bytes > sb->shared_bytes) {
-		dcg_free(sb->shared);
-		sb->shared_bytes = 0;
-		sb->shared = dcg_alloc(shared_bytes, 1);
-		if (!sb->shared)
-			return no_memory(err, "scratch memory");
+		if ((r = grow(be, &sb->shared, shared_bytes, err)))
+			return r;
 		sb->shared_bytes = shared_bytes;
 	}
 	return 0;
 }
 
-/* n * c * h * w floats in bytes; 0 when a factor is not positive or the product is absurd. */
-static size_t bytes_of(struct dcg_shape s, int cs)
-{
-	size_t n;
-	if (s.n < 1 || s.c < 1 || s.h < 1 || s.w < 1 || __builtin_mul_overflow((size_t)s.n * (size_t)cs, (size_t)s.h * (size_t)s.w, &n) ||
-	    n > ((size_t)1 << 40))
-		return 0;
-	return n * sizeof(float);
-}
-
 int dcg_simd_tensor_new(struct dcg_backend *be, struct dcg_tensor **ret, struct dcg_shape shape, struct dcg_error *err)
 {
-	int cs = dcg_simd_channel_stride(shape.c);
-	size_t bytes = bytes_of(shape, cs);
-	(void)be;
-	if (!bytes)
-		return dcg_error_set(err, DCG_EINVAL, "tensor of %d x %d x %d x %d", shape.n, shape.c, shape.h, shape.w);
+	struct dcg_shape padded = shape;
+	size_t count;
+	padded.c = dcg_simd_channel_stride(shape.c);
+	int r = dcg_shape_check(shape, &count, err);
+	if (!r)
+		r = dcg_shape_check(padded, &count, err);
+	if (r)
+		return r;
 	struct dcg_tensor *t = calloc(1, sizeof *t);
-	if (t)
-		t->data = dcg_alloc(bytes, 1);
-	if (!t || !t->data) {
-		free(t);
+	if (!t)
 		return no_memory(err, "tensor");
-	}
 	t->s = shape;
-	t->cs = cs;
+	t->cs = padded.c;
+	r = dcg_table_floats(be, &t->data, count, "activations", err);
+	if (r) {
+		free(t);
+		return r;
+	}
 	*ret = t;
 	return 0;
 }
@@ -94,7 +87,7 @@ void dcg_simd_tensor_free(struct dcg_tensor *t)
 {
 	if (!t)
 		return;
-	dcg_free(t->data);
+	dcg_table_free(t->data);
 	free(t);
 }
 
@@ -146,23 +139,21 @@ void dcg_simd_tensor_to_images(struct dcg_backend *be, const struct dcg_tensor *
 		}
 }
 
-int dcg_simd_param_new(struct dcg_param **ret, int k, int c, int taps, struct dcg_error *err)
+int dcg_simd_param_new(struct dcg_backend *be, struct dcg_param **ret, int k, int c, int taps, struct dcg_error *err)
 {
-	size_t count;
-	if (__builtin_mul_overflow((size_t)k * (size_t)c, (size_t)taps, &count) || count > ((size_t)1 << 36))
-		return dcg_error_set(err, DCG_EINVAL, "weights of %d x %d x %d", k, c, taps);
 	struct dcg_param *p = calloc(1, sizeof *p);
-	size_t pitch = (count + 15) / 16 * 16;
-	if (p)
-		p->part[0] = dcg_alloc(pitch * DCG_PARTS, sizeof(float));
-	if (!p || !p->part[0]) {
-		free(p);
+	if (!p)
 		return no_memory(err, "weights");
+	p->count = (size_t)k * (size_t)c * (size_t)taps;
+	p->k = k, p->c = c, p->taps = taps;
+	size_t pitch = (p->count + 15) / 16 * 16;
+	int r = dcg_table_floats(be, &p->part[0], pitch * DCG_PARTS, "weights", err);
+	if (r) {
+		free(p);
+		return r;
 	}
 	for (int i = 1; i < DCG_PARTS; i++)
 		p->part[i] = p->part[i - 1] + pitch;
-	p->count = count;
-	p->k = k, p->c = c, p->taps = taps;
 	*ret = p;
 	return 0;
 }
@@ -171,7 +162,7 @@ void dcg_simd_param_free(struct dcg_param *p)
 {
 	if (!p)
 		return;
-	dcg_free(p->part[0]);
+	dcg_table_free(p->part[0]);
 	free(p);
 }
 
@@ -215,8 +206,8 @@ void dcg_simd_conv_free(struct dcg_conv *conv)
 	if (!conv)
 		return;
 	dcg_simd_param_free(conv->weights);
-	dcg_free(conv->packed_forward);
-	dcg_free(conv->packed_backward);
+	dcg_table_free(conv->packed_forward);
+	dcg_table_free(conv->packed_backward);
 	free(conv);
 }
 
@@ -225,31 +216,29 @@ void dcg_simd_conv_free(struct dcg_conv *conv)
 int dcg_simd_bn_new(struct dcg_backend *be, struct dcg_bn **ret, struct dcg_shape shape, struct dcg_error *err)
 {
 	struct simd_backend *sb = (struct simd_backend *)be;
-	int cs = dcg_simd_channel_stride(shape.c), r = 0;
-	if (!bytes_of(shape, cs))
-		return dcg_error_set(err, DCG_EINVAL, "batch norm of %d x %d x %d x %d", shape.n, shape.c, shape.h, shape.w);
+	size_t count, cs = (size_t)dcg_simd_channel_stride(shape.c);
+	int r = dcg_shape_check(shape, &count, err);
+	if (r)
+		return r;
 	struct dcg_bn *bn = calloc(1, sizeof *bn);
 	if (!bn)
 		return no_memory(err, "batch norm");
 	bn->s = shape;
-	bn->cs = cs;
-	/* Sums and squares of each block of 256 rows, and two rows of coefficients. */
-	size_t blocks = ((size_t)shape.n * (size_t)shape.h * (size_t)shape.w + 255) / 256, reduce = (blocks + 1) * 2 * (size_t)cs;
-	bn->running_mean = dcg_alloc((size_t)cs * 4, sizeof(float));
-	r = dcg_simd_param_new(&bn->gain, shape.c, 1, 1, err);
-	if (!r)
-		r = dcg_simd_param_new(&bn->bias, shape.c, 1, 1, err);
-	if (!r && reduce > sb->reduce_count) {
-		dcg_free(sb->reduce);
-		sb->reduce = dcg_alloc(reduce, sizeof *sb->reduce);
-		sb->reduce_count = sb->reduce ? reduce : 0;
+	bn->cs = (int)cs;
+	/* Two sums for each channel of each block, and two rows of coefficients. */
+	size_t rows = (size_t)shape.n * (size_t)shape.h * (size_t)shape.w;
+	size_t reduce = ((rows + DCG_SIMD_BLOCK_ROWS - 1) / DCG_SIMD_BLOCK_ROWS + 1) * 2 * cs;
+	if (reduce > sb->reduce_count) {
+		void *bigger;
+		if ((r = dcg_table_alloc(be, &bigger, reduce, sizeof *sb->reduce, "batch norm", err)))
+			goto fail;
+		dcg_table_free(sb->reduce);
+		sb->reduce = bigger;
+		sb->reduce_count = reduce;
 	}
-	if (!r && (!bn->running_mean || !sb->reduce))
-		r = no_memory(err, "batch norm");
-	if (r) {
-		dcg_simd_bn_free(bn);
-		return r;
-	}
+	if ((r = dcg_simd_param_new(be, &bn->gain, shape.c, 1, 1, err)) || (r = dcg_simd_param_new(be, &bn->bias, shape.c, 1, 1, err)) ||
+	    (r = dcg_table_floats(be, &bn->running_mean, 4 * cs, "batch norm", err)))
+		goto fail;
 	bn->running_var = bn->running_mean + cs;
 	bn->mean = bn->running_var + cs;
 	bn->scale = bn->mean + cs;
@@ -257,6 +246,9 @@ int dcg_simd_bn_new(struct dcg_backend *be, struct dcg_bn **ret, struct dcg_shap
 		bn->running_var[c] = bn->gain->part[DCG_VALUE][c] = 1;
 	*ret = bn;
 	return 0;
+fail:
+	dcg_simd_bn_free(bn);
+	return r;
 }
 
 void dcg_simd_bn_free(struct dcg_bn *bn)
@@ -265,7 +257,7 @@ void dcg_simd_bn_free(struct dcg_bn *bn)
 		return;
 	dcg_simd_param_free(bn->gain);
 	dcg_simd_param_free(bn->bias);
-	dcg_free(bn->running_mean);
+	dcg_table_free(bn->running_mean);
 	free(bn);
 }
 

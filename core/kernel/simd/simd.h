@@ -10,7 +10,7 @@
 #ifndef DCG_KERNEL_SIMD_SIMD_H
 #define DCG_KERNEL_SIMD_SIMD_H
 
-#include "kernel/kernel.h"
+#include "kernel/table.h"
 
 struct dcg_tensor {
 	struct dcg_shape s;
@@ -52,8 +52,11 @@ struct dcg_bn {
 	int frozen_statistics;             /* the last forward used running statistics */
 };
 
+/* Rows in a block of a reduction: fixed, so that sums do not depend on the threads. */
+enum { DCG_SIMD_BLOCK_ROWS = 256 };
+
 struct simd_backend {
-	struct dcg_backend be;
+	struct dcg_base base; /* first */
 	size_t scratch_bytes, shared_bytes; /* a worker's; common */
 	char **scratch;                     /* [threads] */
 	char *shared;
@@ -62,16 +65,15 @@ struct simd_backend {
 };
 
 /* Not vector code: kernel/simd/simd.c. */
-int dcg_simd_open(struct dcg_backend **ret, const struct dcg_ops *ops, struct dcg_pool *pool, struct dcg_error *err);
 void dcg_simd_close(struct dcg_backend *be);
-int dcg_simd_scratch(struct simd_backend *sb, size_t scratch_bytes, size_t shared_bytes, struct dcg_error *err);
+int dcg_simd_scratch(struct dcg_backend *be, size_t scratch_bytes, size_t shared_bytes, struct dcg_error *err);
 int dcg_simd_tensor_new(struct dcg_backend *be, struct dcg_tensor **ret, struct dcg_shape shape, struct dcg_error *err);
 void dcg_simd_tensor_free(struct dcg_tensor *t);
 void dcg_simd_tensor_write(struct dcg_backend *be, struct dcg_tensor *t, const float *nchw);
 void dcg_simd_tensor_read(struct dcg_backend *be, const struct dcg_tensor *t, float *nchw);
 void dcg_simd_tensor_from_images(struct dcg_backend *be, struct dcg_tensor *t, const uint8_t *nhwc, const uint8_t *flip);
 void dcg_simd_tensor_to_images(struct dcg_backend *be, const struct dcg_tensor *t, uint8_t *nhwc);
-int dcg_simd_param_new(struct dcg_param **ret, int k, int c, int taps, struct dcg_error *err);
+int dcg_simd_param_new(struct dcg_backend *be, struct dcg_param **ret, int k, int c, int taps, struct dcg_error *err);
 void dcg_simd_param_free(struct dcg_param *p);
 size_t dcg_simd_param_count(const struct dcg_param *p);
 void dcg_simd_param_read(struct dcg_backend *be, const struct dcg_param *p, enum dcg_part part, float *out);

@@ -1,4 +1,4 @@
-/* The vector type that simd/*.inc.c are written in. The including file defines
+/* The vector type that the .inc.h files of this folder are written in. The including file defines
  * DCG_AVX512 (16 floats) or DCG_AVX2 (8), and may define DCG_BF16 (products in bf16). */
 #ifndef DCG_KERNEL_SIMD_VEC_H
 #define DCG_KERNEL_SIMD_VEC_H

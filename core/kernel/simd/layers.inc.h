@@ -1,8 +1,7 @@
 /* Batch norm, activations, Adam: loops over rows of channels, vectorised by the compiler
  * for the instruction set of the including file. */
 
-/* Rows a block of a reduction: fixed, so that sums do not depend on the threads. */
-enum { BLOCK_ROWS = 256, ELEMENT_BLOCK = 1 << 14 };
+enum { BLOCK_ROWS = DCG_SIMD_BLOCK_ROWS, ELEMENT_BLOCK = 1 << 14 };
 
 static size_t rows_of(const struct dcg_shape *s)
 {
@@ -83,7 +82,7 @@ static void bn_statistics(struct simd_backend *sb, struct dcg_bn *bn, const floa
 {
 	struct bn_pass p = { .sb = sb, .bn = bn, .x = x, .rows = rows_of(&bn->s) };
 	int blocks = blocks_of(p.rows, BLOCK_ROWS), cs = bn->cs;
-	dcg_pool_run(sb->be.pool, bn_moments, &p, blocks);
+	dcg_table_run(&sb->base.be, bn_moments, &p, blocks);
 	for (int c = 0; c < cs; c++) {
 		double n = 0, mean = 0, m2 = 0;
 		for (int i = 0; i < blocks; i++) {
@@ -148,7 +147,7 @@ static void bn_forward(struct dcg_backend *be, struct dcg_bn *bn, const struct d
 	}
 	p.a = a;
 	p.b = b;
-	dcg_pool_run(be->pool, bn_normalise, &p, blocks_of(p.rows, BLOCK_ROWS));
+	dcg_table_run(be, bn_normalise, &p, blocks_of(p.rows, BLOCK_ROWS));
 }
 
 ALWAYS void gradient_sums(const struct bn_pass *p, size_t first, size_t end, double *out, enum dcg_activation act)
@@ -216,7 +215,7 @@ static void bn_backward(struct dcg_backend *be, struct dcg_bn *bn, const struct 
 	struct bn_pass p = { .sb = sb, .bn = bn, .x = x->data, .y = y->data, .dy = dy->data, .out = dx->data, .act = act, .rows = rows_of(&bn->s) };
 	int blocks = blocks_of(p.rows, BLOCK_ROWS), cs = bn->cs;
 	float *a = (float *)(void *)(sb->reduce + sb->reduce_count - 2 * (size_t)cs), *b = a + cs, *constant = b + cs;
-	dcg_pool_run(be->pool, bn_gradient_sums, &p, blocks);
+	dcg_table_run(be, bn_gradient_sums, &p, blocks);
 	for (int c = 0; c < cs; c++) {
 		double sum = 0, dot = 0, n = (double)p.rows, scale = (double)bn->scale[c], gain = c < bn->s.c ? (double)bn->gain->part[DCG_VALUE][c] : 0;
 		for (int i = 0; i < blocks; i++) {
@@ -236,7 +235,7 @@ static void bn_backward(struct dcg_backend *be, struct dcg_bn *bn, const struct 
 	p.a = a;
 	p.b = b;
 	p.c = constant;
-	dcg_pool_run(be->pool, bn_input_gradient, &p, blocks);
+	dcg_table_run(be, bn_input_gradient, &p, blocks);
 }
 
 struct element_pass {
@@ -281,13 +280,13 @@ static size_t elements_of(const struct dcg_tensor *t)
 static void act_forward(struct dcg_backend *be, const struct dcg_tensor *x, struct dcg_tensor *y, enum dcg_activation act)
 {
 	struct element_pass p = { .x = x->data, .out = y->data, .act = act, .count = elements_of(x) };
-	dcg_pool_run(be->pool, act_forward_task, &p, blocks_of(p.count, ELEMENT_BLOCK));
+	dcg_table_run(be, act_forward_task, &p, blocks_of(p.count, ELEMENT_BLOCK));
 }
 
 static void act_backward(struct dcg_backend *be, const struct dcg_tensor *y, const struct dcg_tensor *dy, struct dcg_tensor *dx, enum dcg_activation act)
 {
 	struct element_pass p = { .x = dy->data, .y = y->data, .out = dx->data, .act = act, .count = elements_of(y) };
-	dcg_pool_run(be->pool, act_backward_task, &p, blocks_of(p.count, ELEMENT_BLOCK));
+	dcg_table_run(be, act_backward_task, &p, blocks_of(p.count, ELEMENT_BLOCK));
 }
 
 struct adam_pass {
@@ -322,7 +321,7 @@ static void adam(struct dcg_backend *be, struct dcg_param *const *params, int co
 	a.inverse_correction = (float)(1 / sqrt(1 - pow((double)hp->beta2, (double)hp->t)));
 	for (int i = 0; i < count; i++) {
 		a.p = params[i];
-		dcg_pool_run(be->pool, adam_task, &a, blocks_of(a.p->count, ELEMENT_BLOCK));
+		dcg_table_run(be, adam_task, &a, blocks_of(a.p->count, ELEMENT_BLOCK));
 		if (a.p->conv)
 			a.p->conv->stale_forward = a.p->conv->stale_backward = 1;
 	}

@@ -1,5 +1,5 @@
 /* Convolutions: planning, packing of weights, forward and backward-data. The gradient of
- * the weights is in gradient.inc.c. */
+ * the weights is in gradient.inc.h. */
 
 enum {
 	AW = VW == 16 ? 16 : 24, /* columns of A's panels in the gradient: a multiple of MR and VW */
@@ -224,7 +224,7 @@ static const panel *packed_forward(struct dcg_backend *be, struct dcg_conv *cv)
 {
 	struct pack p = { cv, cv->weights->part[DCG_VALUE], cv->packed_forward, forward_k(cv), points_of(cv->forward), ceil_div(cv->g.k, NB) };
 	if (cv->stale_forward)
-		dcg_pool_run(be->pool, cv->forward == FORM_WINO4 ? pack_forward_wino4 : cv->forward == FORM_WINO2 ? pack_forward_wino2 : pack_forward_direct, &p, p.panels);
+		dcg_table_run(be, cv->forward == FORM_WINO4 ? pack_forward_wino4 : cv->forward == FORM_WINO2 ? pack_forward_wino2 : pack_forward_direct, &p, p.panels);
 	cv->stale_forward = 0;
 	return p.out;
 }
@@ -236,10 +236,10 @@ static const panel *packed_backward(struct dcg_backend *be, struct dcg_conv *cv)
 		return p.out;
 	cv->stale_backward = 0;
 	switch (cv->backward) {
-	case FORM_DIRECT: dcg_pool_run(be->pool, pack_backward_direct, &p, p.panels * cv->g.stride * cv->g.stride); break;
-	case FORM_SCATTER: dcg_pool_run(be->pool, pack_backward_scatter, &p, ceil_div(cv->taps * cv->cs_big, NB)); break;
-	case FORM_WINO2: dcg_pool_run(be->pool, pack_backward_wino2, &p, 4 * p.panels); break;
-	case FORM_WINO4: dcg_pool_run(be->pool, pack_backward_wino4, &p, 4 * p.panels); break;
+	case FORM_DIRECT: dcg_table_run(be, pack_backward_direct, &p, p.panels * cv->g.stride * cv->g.stride); break;
+	case FORM_SCATTER: dcg_table_run(be, pack_backward_scatter, &p, ceil_div(cv->taps * cv->cs_big, NB)); break;
+	case FORM_WINO2: dcg_table_run(be, pack_backward_wino2, &p, 4 * p.panels); break;
+	case FORM_WINO4: dcg_table_run(be, pack_backward_wino4, &p, 4 * p.panels); break;
 	}
 	return p.out;
 }
@@ -426,7 +426,7 @@ static void conv_forward(struct dcg_backend *be, struct dcg_conv *cv, const stru
 	p.in = big->data;
 	p.out = small->data;
 	p.packed = packed_forward(be, cv);
-	dcg_pool_run(be->pool, cv->forward == FORM_WINO4 ? forward_wino4_task : cv->forward == FORM_WINO2 ? forward_wino2_task : forward_direct_task,
+	dcg_table_run(be, cv->forward == FORM_WINO4 ? forward_wino4_task : cv->forward == FORM_WINO2 ? forward_wino2_task : forward_direct_task,
 		&p, ceil_div(p.units, p.a_task));
 }
 
@@ -636,11 +636,11 @@ static void conv_backward_data(struct dcg_backend *be, struct dcg_conv *cv, cons
 	p.out = big->data;
 	p.packed = packed_backward(be, cv);
 	if (cv->backward == FORM_DIRECT)
-		dcg_pool_run(be->pool, backward_direct_task, &p, cv->batch * cv->g.stride * cv->g.stride);
+		dcg_table_run(be, backward_direct_task, &p, cv->batch * cv->g.stride * cv->g.stride);
 	else if (cv->backward == FORM_SCATTER && is_full(cv))
-		dcg_pool_run(be->pool, backward_full_task, &p, ceil_div(ceil_div(cv->taps * cv->cs_big, NB), FULL_COLUMNS));
+		dcg_table_run(be, backward_full_task, &p, ceil_div(ceil_div(cv->taps * cv->cs_big, NB), FULL_COLUMNS));
 	else if (cv->backward == FORM_SCATTER)
-		dcg_pool_run(be->pool, backward_scatter_task, &p, cv->batch);
+		dcg_table_run(be, backward_scatter_task, &p, cv->batch);
 	else
-		dcg_pool_run(be->pool, cv->backward == FORM_WINO4 ? backward_wino4_task : backward_wino2_task, &p, ceil_div(cv->batch, p.a_task));
+		dcg_table_run(be, cv->backward == FORM_WINO4 ? backward_wino4_task : backward_wino2_task, &p, ceil_div(cv->batch, p.a_task));
 }

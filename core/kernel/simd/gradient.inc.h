@@ -244,8 +244,8 @@ static void conv_backward_weights(struct dcg_backend *be, struct dcg_conv *cv, c
 	for (g.first = 0; g.first < g.row_units; g.first += g.count) {
 		g.count = min_int(g.chunk_units, g.row_units - g.first);
 		g.rows = g.count * g.unit_rows;
-		dcg_pool_run(be->pool, wino4 ? gradient_wino4_rows : wino ? gradient_wino2_rows : gradient_direct_rows, &g, ceil_div(g.rows, TASK_ROWS));
-		dcg_pool_run(be->pool, gradient_products, &g, g.points * ceil_div(g.a_panels, GROUP));
+		dcg_table_run(be, wino4 ? gradient_wino4_rows : wino ? gradient_wino2_rows : gradient_direct_rows, &g, ceil_div(g.rows, TASK_ROWS));
+		dcg_table_run(be, gradient_products, &g, g.points * ceil_div(g.a_panels, GROUP));
 	}
-	dcg_pool_run(be->pool, wino4 ? finish_wino4 : wino ? finish_wino2 : finish_direct, &g, (wino ? 4 : cv->taps) * ceil_div(cv->g.c, FINISH_CHANNELS));
+	dcg_table_run(be, wino4 ? finish_wino4 : wino ? finish_wino2 : finish_direct, &g, (wino ? 4 : cv->taps) * ceil_div(cv->g.c, FINISH_CHANNELS));
 }
