@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static int code_of(sqlite3 *db, int rc)
+/* errnum: what the last system call that failed left in errno. sqlite3_system_errno would say
+ * it too, but not when a COMMIT failed (3.40), so each call below starts with errno at 0. */
+static int code_of(int rc, int errnum)
 {
 	switch (rc) { /* extended codes with a meaning of their own */
 	case SQLITE_IOERR_NOMEM: return DCG_ENOMEM;
@@ -21,11 +23,10 @@ static int code_of(sqlite3 *db, int rc)
 	case SQLITE_CONSTRAINT: case SQLITE_TOOBIG: case SQLITE_MISMATCH: case SQLITE_RANGE: return DCG_EINVAL;
 	case SQLITE_INTERRUPT: case SQLITE_ABORT: return DCG_ECANCELLED;
 	}
-	switch (db ? sqlite3_system_errno(db) : 0) { /* IOERR, CANTOPEN */
+	switch (errnum) { /* IOERR, CANTOPEN */
 	case ENOSPC: case EDQUOT: case EFBIG: return DCG_ENOSPC;
 	case EACCES: case EPERM: case EROFS: return DCG_EACCESS;
 	case ENOMEM: return DCG_ENOMEM;
-	case ENOENT: return DCG_ENOENT;
 	}
 	return DCG_EIO;
 }
@@ -45,13 +46,14 @@ static const char *hint_of(int code)
 
 static void fail_rc(struct dcg_sql *q, int rc)
 {
+	int errnum = errno;
 	if (q->error.code)
 		return;
 	/* After a failed fsync the kernel may have dropped what it could not write and will
 	 * report success the next time: remember it for good. */
 	if (rc == SQLITE_IOERR_FSYNC)
 		q->sync_failed = 1;
-	int code = code_of(q->db, rc), errnum = q->db ? sqlite3_system_errno(q->db) : 0;
+	int code = code_of(rc, errnum);
 	const char *text = q->db ? sqlite3_errmsg(q->db) : sqlite3_errstr(rc), *hint = hint_of(code);
 	char why[128];
 	if (((rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_CANTOPEN) && errnum)
@@ -64,6 +66,7 @@ int dcg_sql_open(struct dcg_sql *q, const char *path, int flags, struct dcg_erro
 {
 	*q = (struct dcg_sql){ 0 };
 	/* No mutexes inside: one thread at a time is this file's rule. */
+	errno = 0;
 	int rc = sqlite3_open_v2(path, &q->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
 	static const struct { int option, value; } config[] = {
 		{ SQLITE_DBCONFIG_DEFENSIVE, 1 }, { SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0 },
@@ -124,6 +127,7 @@ int dcg_sql_result(const struct dcg_sql *q, struct dcg_error *err)
 int dcg_sql_exec(struct dcg_sql *q, const char *sql)
 {
 	if (!q->error.code) {
+		errno = 0;
 		int rc = sqlite3_exec(q->db, sql, NULL, NULL, NULL);
 		if (rc)
 			fail_rc(q, rc);
@@ -142,6 +146,7 @@ void dcg_sql_start(struct dcg_sql *q, const char *sql)
 			q->stmt = q->cache[i].stmt;
 			return;
 		}
+	errno = 0;
 	int rc = sqlite3_prepare_v3(q->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &q->stmt, NULL);
 	if (rc) {
 		fail_rc(q, rc);
@@ -195,6 +200,7 @@ int dcg_sql_step(struct dcg_sql *q)
 	if (q->error.code)
 		return q->error.code;
 	q->column = 0;
+	errno = 0;
 	int rc = sqlite3_step(q->stmt);
 	if (rc == SQLITE_ROW)
 		return 1;

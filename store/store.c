@@ -36,7 +36,7 @@ static int set_wal(struct dcg_store *s, struct dcg_error *err)
 	if (!q->error.code && sqlite3_stricmp(mode, "wal") != 0)
 		dcg_sql_fail(q, DCG_EUNSUPPORTED, "no write-ahead log on this file system (it stays in mode \"%s\"): "
 			"the folder must be on a local disk", mode);
-	dcg_sql_exec(q, "PRAGMA journal_size_limit=16777216; PRAGMA synchronous=FULL");
+	dcg_sql_exec(q, "PRAGMA journal_size_limit=16777216; PRAGMA secure_delete=OFF; PRAGMA synchronous=FULL");
 	s->full_sync = 1;
 	/* In place of automatic checkpoints: dcg_store_commit makes them. */
 	sqlite3_wal_hook(q->db, note_wal_pages, s);
@@ -97,14 +97,19 @@ int dcg_store_open_steps(struct dcg_store **ret, const char *folder, const char 
 	s->lock_fd = -1;
 	s->tx = (struct dcg_store_tx){ s, &s->writer };
 	int r;
-	if (asprintf(&s->path, "%s/" DCG_STORE_FILE, folder) < 0) {
+	/* Absolute: the daemon may change its folder, and SQLite takes "file:..." for a URI. */
+	char *absolute = realpath(folder, NULL);
+	if (!absolute) {
+		r = dcg_error_sys(err, errno, "%s: cannot open the folder", folder);
+	} else if (asprintf(&s->path, "%s/" DCG_STORE_FILE, absolute) < 0) {
 		s->path = NULL;
 		r = dcg_error_set(err, DCG_ENOMEM, "out of memory");
 	} else {
-		r = s->lock_fd = dcg_store_lock(folder, err);
+		r = s->lock_fd = dcg_store_lock(absolute, err);
 		if (r >= 0)
 			r = open_writer(s, steps, err);
 	}
+	free(absolute);
 	if (r)
 		dcg_store_close(s);
 	else

@@ -69,6 +69,7 @@ def die_with_parent():
 class Daemon:
     def __init__(self, program, state, port, roots):
         self.state = state
+        self.busy = False  # a job of ours is at work
         self.log = os.path.join(state, "dcgand.log")
         self.port = free_port(port)
         if self.port != port:
@@ -273,10 +274,11 @@ def progress_line(job):
     if state != "running":
         return "job %d: %s" % (job["id"], state)
     left = "" if job["eta_s"] is None else "  %s left" % duration(job["eta_s"])
-    return "epoch %d/%d  step %d/%d  loss D %s G %s  D(x) %s D(G(z)) %s  %s images/s%s" % (
+    # What matters least comes last, where a narrow terminal cuts it off.
+    return "epoch %d/%d  step %d/%d  loss D %s G %s  %s images/s%s  D(x) %s D(G(z)) %s" % (
         min(job["epoch"] + 1, job["epochs"]), job["epochs"], job["step"], job["steps_total"],
-        number(job["loss_d"]), number(job["loss_g"]), number(job["d_real"], "%.2f"),
-        number(job["d_fake"], "%.2f"), number(job["images_per_s"], "%.0f"), left)
+        number(job["loss_d"]), number(job["loss_g"]), number(job["images_per_s"], "%.0f"), left,
+        number(job["d_real"], "%.2f"), number(job["d_fake"], "%.2f"))
 
 
 def sample_path(daemon, job, sample):
@@ -296,6 +298,7 @@ def follow(daemon, job_id, seen=None):
                 if sample["step"] > seen:
                     seen = sample["step"]
                     say("epoch %d: pictures in %s" % (sample["epoch"], sample_path(daemon, job_id, sample)))
+        daemon.busy = not ended
         if ended:
             return job
         line = progress_line(job)
@@ -396,11 +399,15 @@ def main(argv):
                 train(daemon, words, options["exit"] is None)
         finally:
             if daemon.process.poll() is None:
-                say("stopping" + ("" if is_smoke else " with a checkpoint") + " ...")
+                say("stopping with a checkpoint ..." if daemon.busy else "stopping ...")
             daemon.stop()
     except Interrupted:
-        say("stopped; run it again to go on" if not is_smoke else "interrupted")
+        say("stopped; run it again to go on" if daemon.busy and not temporary else "stopped")
+        if temporary:
+            shutil.rmtree(temporary)
         return 1 if is_smoke else 0
+    except Failure as why:
+        raise Failure("%s\n(what there is lies in %s)" % (why, state)) from None
     if picture and temporary:
         kept = os.path.join(temporary, "pictures.png")
         shutil.move(picture, kept)

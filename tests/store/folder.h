@@ -4,6 +4,7 @@
 
 #include <ftw.h>
 #include <math.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,6 +88,33 @@ static inline int64_t add_job(const char *name, const char *dataset, int priorit
 	ok(dcg_store_job_insert(tx, &r, &id));
 	commit(tx);
 	return id;
+}
+
+/* SQL on the closed file, past the store. The first column of the last row as a number. */
+static inline int64_t sql(const char *path, const char *text)
+{
+	sqlite3 *db;
+	sqlite3_stmt *st;
+	int64_t value = 0;
+	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+	for (int rc; *text;) {
+		rc = sqlite3_prepare_v2(db, text, -1, &st, &text);
+		ck_assert_msg(rc == SQLITE_OK, "%s: %s", text, sqlite3_errmsg(db));
+		if (!st)
+			break;
+		while ((rc = sqlite3_step(st)) == SQLITE_ROW)
+			value = sqlite3_column_int64(st, 0);
+		ck_assert_msg(rc == SQLITE_DONE, "%s: %s", sqlite3_sql(st), sqlite3_errmsg(db));
+		sqlite3_finalize(st);
+	}
+	sqlite3_close(db);
+	return value;
+}
+
+static inline void check_integrity(const char *path)
+{
+	ck_assert_int_eq(sql(path, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"), 0);
+	ck_assert_int_eq(sql(path, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
 }
 
 static inline Suite *suite_of(const char *name, TCase **ret)

@@ -1,0 +1,39 @@
+/* What the tests of the kernel tables share. Everything here ends the test on failure. */
+#ifndef DCG_TESTS_KERNEL_FIXTURE_H
+#define DCG_TESTS_KERNEL_FIXTURE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/rng.h"
+#include "kernel/kernel.h"
+
+/* How far a table may be from exact arithmetic, by its number format, relative to the
+ * root mean square of the exact result. */
+struct tolerance {
+	const char *precision;
+	double rms, worst; /* of the differences */
+};
+extern const struct tolerance fp32;
+
+struct dcg_backend *open_backend(const char *kernel, int threads);
+struct dcg_tensor *tensor(struct dcg_backend *be, struct dcg_shape shape, const float *nchw);
+size_t shape_count(struct dcg_shape s);
+/* To be freed by the caller. */
+float *read_tensor(struct dcg_backend *be, const struct dcg_tensor *t, struct dcg_shape shape);
+float *read_part(struct dcg_backend *be, const struct dcg_param *p, enum dcg_part part);
+float *normal(struct dcg_rng *rng, size_t count);
+float *uniform(struct dcg_rng *rng, size_t count, float lo, float hi);
+double *doubles(const float *from, size_t count);
+
+/* Geometry with p and q worked out. */
+struct dcg_conv_geometry geometry(int c, int h, int w, int k, int r, int s, int stride, int pad);
+struct dcg_shape big_shape(const struct dcg_conv_geometry *g, int batch);
+struct dcg_shape small_shape(const struct dcg_conv_geometry *g, int batch);
+size_t weight_count(const struct dcg_conv_geometry *g);
+
+/* found is as near to expected as tol says; what names the values on failure. */
+void assert_near(const float *found, const float *expected, size_t count, const struct tolerance *tol, const char *what);
+void assert_near_double(const float *found, const double *expected, size_t count, const struct tolerance *tol, const char *what);
+
+#endif
