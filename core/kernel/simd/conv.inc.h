@@ -286,6 +286,7 @@ ALWAYS void tile_outputs(int m, const struct dcg_conv *cv, const float *image, i
 ALWAYS void data_vectors(int m, vf *v, const float *const *src, int c)
 {
 	vf d[WINO_MOST * WINO_MOST];
+	UNROLL
 	for (int i = 0; i < (m + 1) * (m + 1); i++)
 		d[i] = src[i] ? vload(src[i] + c) : vzero();
 	wino_data_2d(m, v, d);
@@ -294,6 +295,7 @@ ALWAYS void data_vectors(int m, vf *v, const float *const *src, int c)
 ALWAYS void output_vectors(int m, vf *z, const float *const *src, int k)
 {
 	vf y[WINO_MOST * WINO_MOST];
+	UNROLL
 	for (int i = 0; i < m * m; i++)
 		y[i] = src[i] ? vload(src[i] + k) : vzero();
 	wino_out_adjoint_2d(m, z, y);
@@ -390,6 +392,7 @@ ALWAYS void forward_wino(int m, const struct conv_pass *p, int task, int worker)
 			for (int ch = 0; ch < cv->cs_big; ch += VW) {
 				vf v[WINO_MOST * WINO_MOST];
 				data_vectors(m, v, src, ch);
+				UNROLL
 				for (int t = 0; t < points; t++)
 					panel_store(to + (size_t)t * a_point + ch, v[t]);
 			}
@@ -403,9 +406,11 @@ ALWAYS void forward_wino(int m, const struct conv_pass *p, int task, int worker)
 			int n = (first + i / p->rows) / tall, ty = (first + i / p->rows) % tall, tx = i % p->rows;
 			for (int v = 0; v < NB && j * NB + v < cv->cs_small; v += VW) {
 				vf in[WINO_MOST * WINO_MOST], y[WINO_MOST * WINO_MOST];
+				UNROLL
 				for (int t = 0; t < points; t++)
 					in[t] = vload(c + (size_t)t * c_point + (size_t)i * NB + v);
 				wino_out_2d(m, y, in);
+				UNROLL
 				for (int k = 0; k < m * m; k++) {
 					int py = m * ty + k / m, px = m * tx + k % m;
 					if (py < g->p && px < g->q)
@@ -552,6 +557,7 @@ ALWAYS void backward_wino(int m, const struct conv_pass *p, int task, int worker
 		for (int k = 0; k < cv->cs_small; k += VW) {
 			vf z[WINO_MOST * WINO_MOST];
 			output_vectors(m, z, src, k);
+			UNROLL
 			for (int t = 0; t < points; t++)
 				panel_store(a + (size_t)t * a_point + (size_t)i * (size_t)p->pitch + k, z[t]);
 		}
@@ -566,12 +572,15 @@ ALWAYS void backward_wino(int m, const struct conv_pass *p, int task, int worker
 			float *out = p->out + (size_t)(first + i / (tall * wide)) * big + c0;
 			for (int v = 0; v < NB && c0 + v < cv->cs_big; v += VW) {
 				vf in[WINO_MOST * WINO_MOST], d[WINO_MOST * WINO_MOST];
+				UNROLL
 				for (int t = 0; t < points; t++)
 					in[t] = vload(c + (size_t)t * c_point + (size_t)i * NB + v);
 				wino_data_adjoint_2d(m, d, in);
 				/* Neighbouring tiles share a row and a column of pixels: the first to
 				 * come stores, the others add. */
+				UNROLL
 				for (int y = 0; y <= m; y++)
+					UNROLL
 					for (int x = 0; x <= m; x++) {
 						int h = 2 * (m * ty + y) - 1 + phase / 2, w = 2 * (m * tx + x) - 1 + phase % 2;
 						if (h < 0 || h >= g->h || w < 0 || w >= g->w)

@@ -7,11 +7,14 @@ static inline __attribute__((always_inline)) void block(int rows, int units, con
 	ptrdiff_t k_step, const panel *b, float *c, ptrdiff_t ldc, int add)
 {
 	vf acc[MR][2];
+	UNROLL
 	for (int i = 0; i < rows; i++)
+		UNROLL
 		for (int j = 0; j < 2; j++)
 			acc[i][j] = add ? vload(c + i * ldc + j * VW) : vzero();
 	for (int u = 0; u < units; u++) {
 		vpanel b0 = panel_load(b), b1 = panel_load(b + VW * UNIT);
+		UNROLL
 		for (int i = 0; i < rows; i++) {
 			acc[i][0] = vdot(acc[i][0], a + i * row_step, b0);
 			acc[i][1] = vdot(acc[i][1], a + i * row_step, b1);
@@ -19,7 +22,9 @@ static inline __attribute__((always_inline)) void block(int rows, int units, con
 		a += k_step;
 		b += NB * UNIT;
 	}
+	UNROLL
 	for (int i = 0; i < rows; i++)
+		UNROLL
 		for (int j = 0; j < 2; j++)
 			vstore(c + i * ldc + j * VW, acc[i][j]);
 }

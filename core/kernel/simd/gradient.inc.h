@@ -150,6 +150,7 @@ ALWAYS void gradient_wino_rows(int m, const struct gradient *g, int task)
 					else
 						output_vectors(m, v[i], src[i], c);
 				}
+				UNROLL
 				for (int t = 0; t < points; t++)
 					put(phase < 4 ? a_at(g, t, phase * cv->cs_big + c, row) : b_at(g, t, c, row), (const vf[]){ v[0][t], v[UNIT - 1][t] });
 			}
@@ -218,6 +219,7 @@ ALWAYS void finish_wino(int m, const struct gradient *g, int task)
 	for (int c = c0; c < min_int(c0 + FINISH_CHANNELS, cv->g.c); c++)
 		for (int k = 0; k < cv->g.k; k += VW) {
 			vf u[WINO_MOST * WINO_MOST], w[4];
+			UNROLL
 			for (int t = 0; t < (m + 1) * (m + 1); t++)
 				u[t] = vload(dm_at(g, t, phase * cv->cs_big + c, k));
 			wino_weights_adjoint_2d(m, w, u);

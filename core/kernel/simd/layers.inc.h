@@ -110,7 +110,7 @@ ALWAYS void normalise_rows(const struct bn_pass *p, size_t first, size_t end, en
 		const float *x = p->x + r * cs;
 		float *y = p->out + r * cs;
 		for (size_t c = 0; c < cs; c++)
-			y[c] = activate(x[c] * p->a[c] + p->b[c], act);
+			y[c] = activate((x[c] - p->bn->mean[c]) * p->a[c] + p->b[c], act);
 	}
 }
 
@@ -143,7 +143,7 @@ static void bn_forward(struct dcg_backend *be, struct dcg_bn *bn, const struct d
 	for (int c = 0; c < bn->cs; c++) {
 		float gain = c < bn->s.c ? bn->gain->part[DCG_VALUE][c] : 0, bias = c < bn->s.c ? bn->bias->part[DCG_VALUE][c] : 0;
 		a[c] = gain * bn->scale[c];
-		b[c] = (float)((double)bias - (double)bn->mean[c] * (double)a[c]);
+		b[c] = bias;
 	}
 	p.a = a;
 	p.b = b;

@@ -6,6 +6,9 @@
 #include <immintrin.h>
 #include <stdint.h>
 
+/* Loops of a constant number of turns over vectors in registers: at -O2 too. */
+#define UNROLL _Pragma("GCC unroll 25")
+
 #if defined DCG_AVX512
 enum { VW = 16 };
 typedef __m512 vf;

@@ -106,12 +106,16 @@ enum { WINO_MOST = 5 };
 	ALWAYS void name(int m, vf *out, const vf *in) \
 	{ \
 		vf t[WINO_MOST * WINO_MOST], column[WINO_MOST], result[WINO_MOST]; \
+		UNROLL \
 		for (int i = 0; i < (NI); i++) \
 			one(m, t + i * (NO), in + i * (NI)); \
+		UNROLL \
 		for (int j = 0; j < (NO); j++) { \
+			UNROLL \
 			for (int i = 0; i < (NI); i++) \
 				column[i] = t[i * (NO) + j]; \
 			one(m, result, column); \
+			UNROLL \
 			for (int i = 0; i < (NO); i++) \
 				out[i * (NO) + j] = result[i]; \
 		} \
