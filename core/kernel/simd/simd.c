@@ -116,27 +116,51 @@ void dcg_simd_tensor_read(struct dcg_backend *be, const struct dcg_tensor *t, fl
 				nchw[(n * channels + c) * pixels + i] = t->data[(n * pixels + i) * cs + c];
 }
 
-void dcg_simd_tensor_from_images(struct dcg_backend *be, struct dcg_tensor *t, const uint8_t *nhwc, const uint8_t *flip)
+/* Pictures go by tasks of one each: they are large, and in the way of every step. */
+struct picture_pass {
+	struct dcg_tensor *t;
+	const struct dcg_tensor *from;
+	const uint8_t *in, *flip;
+	uint8_t *out;
+	float value_of[256];
+};
+
+static void picture_in(void *ctx, int n, int worker)
 {
-	size_t cs = (size_t)t->cs, channels = (size_t)t->s.c, w = (size_t)t->s.w, rows = (size_t)t->s.n * (size_t)t->s.h;
-	(void)be;
-	for (size_t r = 0; r < rows; r++) {
-		int mirrored = flip && flip[r / (size_t)t->s.h];
+	const struct picture_pass *p = ctx;
+	size_t cs = (size_t)p->t->cs, channels = (size_t)p->t->s.c, w = (size_t)p->t->s.w, first = (size_t)n * (size_t)p->t->s.h;
+	int mirrored = p->flip && p->flip[n];
+	(void)worker;
+	for (size_t r = first; r < first + (size_t)p->t->s.h; r++)
 		for (size_t x = 0; x < w; x++)
 			for (size_t c = 0; c < channels; c++)
-				t->data[(r * w + x) * cs + c] = (float)nhwc[(r * w + (mirrored ? w - 1 - x : x)) * channels + c] / 127.5f - 1;
-	}
+				p->t->data[(r * w + x) * cs + c] = p->value_of[p->in[(r * w + (mirrored ? w - 1 - x : x)) * channels + c]];
+}
+
+void dcg_simd_tensor_from_images(struct dcg_backend *be, struct dcg_tensor *t, const uint8_t *nhwc, const uint8_t *flip)
+{
+	struct picture_pass p = { .t = t, .in = nhwc, .flip = flip };
+	for (int v = 0; v < 256; v++)
+		p.value_of[v] = (float)(v / 127.5 - 1);
+	dcg_table_run(be, picture_in, &p, t->s.n);
+}
+
+static void picture_out(void *ctx, int n, int worker)
+{
+	const struct picture_pass *p = ctx;
+	size_t cs = (size_t)p->from->cs, channels = (size_t)p->from->s.c, pixels = plane(p->from), first = (size_t)n * pixels;
+	(void)worker;
+	for (size_t i = first; i < first + pixels; i++)
+		for (size_t c = 0; c < channels; c++) {
+			double v = ((double)p->from->data[i * cs + c] + 1) * 127.5 + 0.5;
+			p->out[i * channels + c] = (uint8_t)(v > 0 ? v < 255 ? v : 255 : 0); /* NaN: 0 */
+		}
 }
 
 void dcg_simd_tensor_to_images(struct dcg_backend *be, const struct dcg_tensor *t, uint8_t *nhwc)
 {
-	size_t cs = (size_t)t->cs, channels = (size_t)t->s.c, pixels = (size_t)t->s.n * plane(t);
-	(void)be;
-	for (size_t i = 0; i < pixels; i++)
-		for (size_t c = 0; c < channels; c++) {
-			float v = (t->data[i * cs + c] + 1) * 127.5f;
-			nhwc[i * channels + c] = (uint8_t)(v > 0 ? v < 255 ? v + 0.5f : 255 : 0);
-		}
+	struct picture_pass p = { .from = t, .out = nhwc };
+	dcg_table_run(be, picture_out, &p, t->s.n);
 }
 
 int dcg_simd_param_new(struct dcg_backend *be, struct dcg_param **ret, int k, int c, int taps, struct dcg_error *err)
