@@ -80,6 +80,8 @@ char *dcg_jobs_file_path(struct dcg_jobs *j, enum dcg_file_kind kind, const stru
  * steps_per_epoch images_per_s eta_s losses error params created_at started_at finished_at
  * version name dataset priority. NULL when out of memory. */
 cJSON *dcg_job_json(const struct dcg_job_row *r);
+/* The same of a checkpoint. */
+cJSON *dcg_checkpoint_json(const struct dcg_file_row *r);
 
 /* POST /checkpoints/{id}/generate. body: {"n":64,"seed":7} or {"z":[[...], ...]}, and
  * optionally "columns". */

@@ -6,11 +6,18 @@
  *
  * Threads: every function may be called from any thread. Writes go through one
  * connection, one transaction at a time (dcg_store_begin waits for the other); reads use
- * read-only connections and never wait for writers. A transaction belongs to the thread
- * that began it.
+ * read-only connections, see what was committed when they began, and never wait for
+ * writers. A transaction belongs to the thread that began it (a second one of the same
+ * thread: DCG_ESTATE).
  *
  * Transactions carry a sticky error: after one call failed the others do nothing and
  * return it too, and dcg_store_commit rolls back and tells; so check once, at the end.
+ *
+ * Errors beside those named below: DCG_ENOSPC (disk full: nothing is lost, try again when
+ * there is room), DCG_EIO, DCG_EFORMAT (the file is damaged), DCG_EBUSY (a program from
+ * outside holds a lock), DCG_EINVAL (a text too long or missing, a negative limit). After a
+ * failed sync to disk every later transaction is refused with DCG_EIO: what the kernel
+ * dropped it will not report again, so only opening anew shows what is there.
  */
 #ifndef DCG_STORE_STORE_H
 #define DCG_STORE_STORE_H
@@ -69,7 +76,8 @@ int dcg_store_job_insert(struct dcg_store_tx *tx, const struct dcg_job_row *r, i
 /* All mutable fields of r (state, name, priority, error, params_json, progress, times) where
  * the row's state is still `from`; DCG_ESTATE if it is not, DCG_ENOENT if there is none. */
 int dcg_store_job_update(struct dcg_store_tx *tx, const struct dcg_job_row *r, enum dcg_job_state from);
-/* The job and all its rows. Its events stay until they are pruned. */
+/* The job and all its rows. Its events stay until they are pruned. Its points vanish at once
+ * but leave the file piece by piece, one after each later commit. */
 int dcg_store_job_delete(struct dcg_store_tx *tx, int64_t id);
 int dcg_store_job_get(struct dcg_store *s, int64_t id, struct dcg_job_row *ret, struct dcg_error *err);
 /* The queued job to run next: highest priority, then smallest queue_ms, then id; DCG_ENOENT if none. */
@@ -98,6 +106,8 @@ struct dcg_metric_row {
 	int64_t step;
 	double value[DCG_SERIES_COUNT]; /* NaN: no point in that series */
 };
+/* Steps 0 .. 2^53, quickest in ascending order. A point already there is replaced. DCG_ENOENT
+ * without such a job. */
 int dcg_store_metrics_append(struct dcg_store_tx *tx, int64_t job, const struct dcg_metric_row *rows, size_t count);
 /* Points of steps above `step` go: a job went back to a checkpoint. */
 int dcg_store_metrics_truncate(struct dcg_store_tx *tx, int64_t job, int64_t step);
@@ -109,7 +119,8 @@ struct dcg_metric_bucket {
 };
 /* Points of one series with from <= step <= to in at most max_points buckets of equal
  * width in steps; the first and the last point are always ends of buckets. *ret_total:
- * points in the range. Buckets malloc'd: caller frees. */
+ * points in the range. Buckets hold at least one point. Of equal extremes the first is
+ * named. A job that does not exist has no points. Buckets malloc'd: caller frees. */
 int dcg_store_metrics_read(struct dcg_store *s, int64_t job, enum dcg_series series, int64_t from, int64_t to, int max_points,
 	struct dcg_metric_bucket **ret, size_t *ret_count, int64_t *ret_total, struct dcg_error *err);
 
@@ -137,7 +148,8 @@ int dcg_store_files_truncate(struct dcg_store_tx *tx, enum dcg_file_kind kind, i
 int dcg_store_file_get(struct dcg_store *s, enum dcg_file_kind kind, int64_t id, struct dcg_file_row *ret, struct dcg_error *err);
 enum dcg_file_key { DCG_BY_STEP, DCG_BY_EPOCH /* the newest of that epoch */, DCG_NEWEST };
 int dcg_store_file_find(struct dcg_store *s, enum dcg_file_kind kind, int64_t job, enum dcg_file_key key, int64_t value, struct dcg_file_row *ret, struct dcg_error *err);
-/* In order of step, steps above after_step (-1: all), at most limit; malloc'd array. job 0: all jobs, by id. */
+/* In order of step, steps above after_step (-1: all), at most limit; malloc'd array. job 0: all
+ * jobs, in order of id, and after_step is an id. */
 int dcg_store_files(struct dcg_store *s, enum dcg_file_kind kind, int64_t job, int64_t after_step, int limit, struct dcg_file_row **ret, size_t *ret_count, struct dcg_error *err);
 
 /* --- Events and log -------------------------------------------------------------- */
@@ -149,10 +161,11 @@ struct dcg_event_row {
 	char type[16];
 	char *data_json;
 };
-/* Appends; the number becomes visible with the commit. */
+/* Appends; the number becomes visible with the commit. ret_seq may be NULL. */
 int dcg_store_event_append(struct dcg_store_tx *tx, int64_t job, const char *type, const char *data_json, int64_t *ret_seq);
 /* Events after seq, of one job (0: all), at most limit, in order. *ret_oldest: the smallest
- * seq still kept of any job, *ret_newest the largest given out (0: none). */
+ * seq still kept of any job (*ret_newest + 1 when all are pruned), *ret_newest the largest
+ * given out (both 0: none ever was). */
 int dcg_store_events(struct dcg_store *s, int64_t job, int64_t after, int limit, struct dcg_event_row **ret, size_t *ret_count,
 	int64_t *ret_oldest, int64_t *ret_newest, struct dcg_error *err);
 void dcg_store_events_free(struct dcg_event_row *rows, size_t count);

@@ -34,7 +34,7 @@ struct dcg_net *dcg_gan_d(struct dcg_gan *gan);
 struct dcg_tensor *dcg_gan_real(struct dcg_gan *gan); /* [batch][channels][size][size], in [-1,1] */
 struct dcg_tensor *dcg_gan_z(struct dcg_gan *gan);    /* [batch][z_dim][1][1] */
 
-void dcg_gan_init(struct dcg_gan *gan, uint64_t seed);
+int dcg_gan_init(struct dcg_gan *gan, uint64_t seed, struct dcg_error *err);
 
 /* Numbers of Adam updates done so far, for checkpoints. */
 int64_t dcg_gan_updates_g(const struct dcg_gan *gan);

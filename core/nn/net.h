@@ -13,7 +13,7 @@
 struct dcg_net;
 
 enum dcg_net_use {
-	DCG_NET_SAMPLE, /* forward only: activations share two buffers */
+	DCG_NET_SAMPLE, /* forward only: no gradients, batch norm in place */
 	DCG_NET_TRAIN,
 };
 
@@ -45,8 +45,9 @@ int64_t dcg_net_batches_tracked(const struct dcg_net *net);
 void dcg_net_set_batches_tracked(struct dcg_net *net, int64_t n);
 
 /* Section 4: weights N(0, 0.02); batch-norm gains N(1, 0.02), biases 0. first_stream is
- * added to DCG_STREAM_WEIGHTS, so that G and D differ. AVERAGE starts as VALUE. */
-void dcg_net_init(struct dcg_net *net, uint64_t seed, uint32_t first_stream);
+ * added to DCG_STREAM_WEIGHTS, so that G and D differ. AVERAGE starts as VALUE, moments as 0.
+ * Can only fail with DCG_ENOMEM. */
+int dcg_net_init(struct dcg_net *net, uint64_t seed, uint32_t first_stream);
 /* Take the parameters (their VALUE, or AVERAGE) and statistics of a network of the same
  * layers, perhaps on another backend; temporary is dcg_net_largest_array(from) floats. */
 void dcg_net_copy(struct dcg_net *to, struct dcg_net *from, enum dcg_part part, float *temporary);

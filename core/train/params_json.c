@@ -5,6 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* cJSON writes 15 digits and takes them for enough when they are nearly right: where they
+ * are not exactly right, give it the text. */
+static cJSON *exact_number(double v)
+{
+	char text[32];
+	snprintf(text, sizeof text, "%.15g", v);
+	if (strtod(text, NULL) == v)
+		return cJSON_CreateNumber(v);
+	snprintf(text, sizeof text, "%.17g", v);
+	return cJSON_CreateRaw(text);
+}
+
 int dcg_params_to_json(const struct dcg_param_row *rows, const void *base, cJSON *object)
 {
 	for (; rows->name; rows++) {
@@ -12,8 +24,8 @@ int dcg_params_to_json(const struct dcg_param_row *rows, const void *base, cJSON
 		cJSON *v = NULL;
 		switch (rows->type) {
 		case DCG_TYPE_INT: v = cJSON_CreateNumber(*(const int *)at); break;
-		case DCG_TYPE_INT64: v = cJSON_CreateNumber((double)*(const int64_t *)at); break;
-		case DCG_TYPE_NUMBER: v = cJSON_CreateNumber(*(const double *)at); break;
+		case DCG_TYPE_INT64: v = exact_number((double)*(const int64_t *)at); break;
+		case DCG_TYPE_NUMBER: v = exact_number(*(const double *)at); break;
 		case DCG_TYPE_BOOL: v = cJSON_CreateBool(*(const int *)at); break;
 		case DCG_TYPE_CHOICE: v = cJSON_CreateString(rows->choices[*(const int *)at]); break;
 		case DCG_TYPE_TEXT: v = cJSON_CreateString(at); break;

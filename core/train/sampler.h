@@ -2,7 +2,9 @@
  *
  * A sampler owns a backend and a G for batches of a fixed size; requests are cut into
  * such batches, and the last is filled up with fixed noise (DCG_STREAM_PAD), so that one
- * picture under batch statistics (paper) looks like one of many. One thread at a time.
+ * picture under batch statistics (paper) looks like one of many. With running statistics
+ * and averaged weights (ema), which none were recorded for, they are measured over a few
+ * batches of noise first. One thread at a time.
  */
 #ifndef DCG_TRAIN_SAMPLER_H
 #define DCG_TRAIN_SAMPLER_H
@@ -11,11 +13,14 @@
 
 struct dcg_sampler;
 
-/* threads: as dcg_pool_new. kernel "auto" or a table's name. */
+/* threads: as dcg_pool_new. A kernel in the parameters that is not to be had here becomes
+ * "auto". The pictures are those of zero weights until dcg_sampler_update. */
 int dcg_sampler_new(struct dcg_sampler **ret, const struct dcg_train_params *p, int threads, struct dcg_error *err);
 int dcg_sampler_open(struct dcg_sampler **ret, const char *checkpoint_path, int threads, struct dcg_error *err);
 void dcg_sampler_free(struct dcg_sampler *s);
 const struct dcg_train_params *dcg_sampler_params(const struct dcg_sampler *s);
+/* Pictures that are computed at a time. */
+int dcg_sampler_batch(const struct dcg_sampler *s);
 /* Take G's present parameters (averaged ones when ema is on). Training thread. */
 void dcg_sampler_update(struct dcg_sampler *s, struct dcg_net *g);
 

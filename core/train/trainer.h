@@ -4,11 +4,19 @@
  * pictures and writes checkpoints, so that training waits for neither. The caller takes
  * events with dcg_trainer_next from one thread until DCG_EVENT_END; the queue is bounded
  * (training waits rather than losing a metric). Commands may come from any thread and
- * take effect between two steps.
+ * take effect between two steps, also while paused; the last of pause and resume holds.
  *
  * Files appear under the folder given: checkpoints as "step-%010lld.safetensors",
  * samples as "step-%010lld.png", both atomically; an event follows once a file is safe
- * on disk, after the metrics of all steps up to it.
+ * on disk, after the metrics of all steps up to it. A sample is made at step 0, after every
+ * sample_every epochs, and at the end; a checkpoint after every checkpoint_every epochs or
+ * checkpoint_minutes, when stopped, and at the end. While one is being written, the next of
+ * its kind waits, and training with it. A file that cannot be written is told by
+ * DCG_EVENT_LOG, and fails the run only if it is the last checkpoint.
+ *
+ * A loss that is not finite, or weights found so when a checkpoint is made of them, ends the
+ * run with DCG_END_FAILED and DCG_ENONFINITE; no file is made of them, so that the newest
+ * checkpoint is a good one.
  */
 #ifndef DCG_TRAIN_TRAINER_H
 #define DCG_TRAIN_TRAINER_H
@@ -52,6 +60,7 @@ struct dcg_event {
 			char name[64]; /* in the folder */
 			uint64_t size;
 			char sha256[DCG_SHA256_HEX];
+			double score; /* of a checkpoint, lower is better; NaN: not measured */
 		} file;
 		struct {
 			char text[256];
@@ -68,7 +77,7 @@ enum dcg_command {
 	DCG_COMMAND_RESUME,
 	DCG_COMMAND_STOP,       /* checkpoint, then end */
 	DCG_COMMAND_ABORT,      /* end without one */
-	DCG_COMMAND_SAMPLE,     /* a sample grid now */
+	DCG_COMMAND_SAMPLE,     /* a sample grid now (none without a folder for it) */
 	DCG_COMMAND_CHECKPOINT, /* a checkpoint now */
 };
 
@@ -76,11 +85,13 @@ struct dcg_trainer_config {
 	const struct dcg_train_params *params; /* resolved and checked; copied */
 	const struct dcg_dataset *dataset;     /* kept open by the caller until dcg_trainer_free */
 	const char *sample_folder, *checkpoint_folder; /* must exist; copied; sample_folder NULL: none */
-	const char *resume;      /* checkpoint to go on from exactly, or NULL */
+	const char *resume;      /* checkpoint to go on from exactly, or NULL: same data, and the same
+	                            parameters but for those that only say when to end, what to
+	                            write, and with how many threads */
 	const char *initialise;  /* checkpoint whose weights a new run starts with, or NULL */
 };
 
-/* Builds everything; errors name what was wrong. */
+/* Builds everything, with all the memory that training takes; errors name what was wrong. */
 int dcg_trainer_new(struct dcg_trainer **ret, const struct dcg_trainer_config *cfg, struct dcg_error *err);
 int dcg_trainer_start(struct dcg_trainer *t, struct dcg_error *err);
 void dcg_trainer_command(struct dcg_trainer *t, enum dcg_command command);

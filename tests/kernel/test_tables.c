@@ -107,10 +107,10 @@ START_TEST(convolutions)
 	const size_t bc = shape_count(big_shape(&g, v->batch)), sc = shape_count(small_shape(&g, v->batch)), wc = weight_count(&g);
 	float *x = normal(&rng, bc), *y = normal(&rng, sc), *w = normal(&rng, wc);
 	struct conv_results a = run_conv(be, &g, v->batch, x, y, w), b = run_conv(ref, &g, v->batch, x, y, w);
-	assert_near(a.small, b.small, sc, &fp32, "forward");
-	assert_near(a.big, b.big, bc, &fp32, "backward data");
-	assert_near(a.grad, b.grad, wc, &fp32, "backward weights");
-	assert_near(a.twice, b.twice, wc, &fp32, "backward weights, accumulated");
+	assert_near(a.small, b.small, sc, tolerance_of(be->ops->name), "forward");
+	assert_near(a.big, b.big, bc, tolerance_of(be->ops->name), "backward data");
+	assert_near(a.grad, b.grad, wc, tolerance_of(be->ops->name), "backward weights");
+	assert_near(a.twice, b.twice, wc, tolerance_of(be->ops->name), "backward weights, accumulated");
 	free(a.small), free(a.big), free(a.grad), free(a.twice), free(b.small), free(b.big), free(b.grad), free(b.twice);
 	free(x), free(y), free(w);
 	end();
@@ -141,8 +141,8 @@ START_TEST(large_convolution)
 	float *x = normal(&rng, bc), *y = normal(&rng, sc), *w = normal(&rng, wc);
 	struct conv_results a = run_conv(be, &g, BATCH, x, y, w);
 	double form = dot(y, a.small, sc), scale = norm(y, sc) * norm(a.small, sc);
-	ck_assert_double_eq_tol(dot(x, a.big, bc) / scale, form / scale, 1e-6);
-	ck_assert_double_eq_tol(dot(w, a.grad, wc) / scale, form / scale, 1e-6);
+	ck_assert_double_eq_tol(dot(x, a.big, bc) / scale, form / scale, tolerance_of(be->ops->name)->rms / 2);
+	ck_assert_double_eq_tol(dot(w, a.grad, wc) / scale, form / scale, tolerance_of(be->ops->name)->rms / 2);
 	free(a.small), free(a.big), free(a.grad), free(a.twice);
 	for (size_t i = 0; i < bc; i++)
 		x[i] = 1;

@@ -1,1 +1,4 @@
-# rows of tests/layers/ go here
+EXTRA_DIST += tests/layers/test_layers.py
+if HAVE_PYTHON
+TESTS += tests/layers/test_layers.py
+endif

@@ -1,1 +1,12 @@
-# rows of tests/nn/ go here
+check_PROGRAMS += tests/nn/test_arch tests/nn/test_net tests/nn/test_trace
+TESTS += tests/nn/test_arch tests/nn/test_net tests/nn/test_trace
+tests_nn_test_arch_SOURCES = tests/nn/test_arch.c
+tests_nn_test_arch_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_nn_test_arch_LDADD = $(test_ldadd)
+tests_nn_test_net_SOURCES = tests/nn/test_net.c
+tests_nn_test_net_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_nn_test_net_LDADD = $(test_ldadd)
+tests_nn_test_trace_SOURCES = tests/nn/test_trace.c
+tests_nn_test_trace_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_nn_test_trace_LDADD = $(test_ldadd)
+EXTRA_DIST += tests/nn/trace.py tests/nn/trace.bin

@@ -1,1 +1,19 @@
-# rows of tests/store/ go here
+store_tests = tests/store/test_jobs tests/store/test_files tests/store/test_metrics \
+	tests/store/test_open tests/store/test_crash tests/store/test_threads
+check_PROGRAMS += $(store_tests)
+TESTS += $(store_tests)
+EXTRA_DIST += tests/store/folder.h tests/store/faults.h
+store_test_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS) $(SQLITE_CFLAGS)
+store_test_ldadd = libdcgstore.la $(test_ldadd) $(SQLITE_LIBS)
+tests_store_test_jobs_CFLAGS = $(store_test_cflags)
+tests_store_test_jobs_LDADD = $(store_test_ldadd)
+tests_store_test_files_CFLAGS = $(store_test_cflags)
+tests_store_test_files_LDADD = $(store_test_ldadd)
+tests_store_test_metrics_CFLAGS = $(store_test_cflags)
+tests_store_test_metrics_LDADD = $(store_test_ldadd)
+tests_store_test_open_CFLAGS = $(store_test_cflags)
+tests_store_test_open_LDADD = $(store_test_ldadd)
+tests_store_test_crash_CFLAGS = $(store_test_cflags)
+tests_store_test_crash_LDADD = $(store_test_ldadd)
+tests_store_test_threads_CFLAGS = $(store_test_cflags)
+tests_store_test_threads_LDADD = $(store_test_ldadd)

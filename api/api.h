@@ -1,0 +1,45 @@
+/* The HTTP service: jobs, files, data sets and events as docs/api.md says, and the page.
+ *
+ * dcg_api_new checks the configuration and opens the socket (so that errors are told
+ * early), dcg_api_start serves. Serving uses threads of its own; functions here are called
+ * by the thread that owns the object, except that dcg_api_begin_stop may be called from any.
+ */
+#ifndef DCG_API_API_H
+#define DCG_API_API_H
+
+#include "jobs/jobs.h"
+
+struct dcg_api;
+
+enum dcg_api_level { DCG_API_ERROR, DCG_API_WARNING, DCG_API_INFO, DCG_API_DEBUG };
+
+struct dcg_api_config {
+	/* "ADDRESS:PORT": a numeric IPv4 address, "[IPv6]" or "localhost"; port 0 takes a free one.
+	 * Only loopback addresses: there is no way to log in. */
+	const char *listen;
+	int listen_fd;          /* > 0: a listening socket made by another; then listen is not read.
+	                           Owned by the api from a successful dcg_api_new on */
+	const char *web_folder; /* the page's files; NULL: those built into the program */
+	const char *const *allowed_hosts; /* more names for the Host header, NULL-terminated; or NULL */
+	int heartbeat_s;        /* of event streams; 0: 15 */
+	int request_timeout_s;  /* for a request's headers to arrive, and twice that for its body; 0: 30 */
+	int max_connections;    /* 0: 512 */
+	int max_streams;        /* 0: 64 */
+	/* Called from any thread; may be NULL. text: one line. */
+	void (*log)(void *user, enum dcg_api_level level, const char *text);
+	void *log_user;
+};
+
+/* All of cfg is copied. jobs must outlive the api. */
+int dcg_api_new(struct dcg_api **ret, const struct dcg_api_config *cfg, struct dcg_jobs *jobs, struct dcg_error *err);
+int dcg_api_start(struct dcg_api *api, struct dcg_error *err);
+/* "http://127.0.0.1:8080", or "unix socket": where it listens. Owned by api. */
+const char *dcg_api_url(const struct dcg_api *api);
+/* From now on nothing is changed any more: POST and DELETE get 503. Reading goes on. */
+void dcg_api_begin_stop(struct dcg_api *api);
+/* Ends the event streams, lets requests finish (a few seconds at most for their
+ * replies to be taken), closes everything. */
+void dcg_api_stop(struct dcg_api *api);
+void dcg_api_free(struct dcg_api *api); /* stops first if need be */
+
+#endif

@@ -1,0 +1,55 @@
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "api/server.h"
+
+int64_t dcg_api_clock_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+void dcg_peer_notify(void *cls, struct MHD_Connection *connection, void **ret, enum MHD_ConnectionNotificationCode code)
+{
+	struct dcg_api *api = cls;
+	struct dcg_peers *peers = &api->peers;
+	struct dcg_peer *p = *ret;
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+		p = info ? calloc(1, sizeof *p) : NULL;
+		*ret = p; /* NULL: requests on it are refused */
+		if (!p)
+			return;
+		p->fd = info->connect_fd;
+		p->deadline_ms = dcg_api_clock_ms() + api->request_timeout_s * INT64_C(1000);
+		pthread_mutex_lock(&peers->lock);
+		p->next = peers->head;
+		if (p->next)
+			p->next->prev = p;
+		peers->head = p;
+		pthread_mutex_unlock(&peers->lock);
+	} else if (p) {
+		/* Before the socket is closed: its number cannot be another's yet. */
+		pthread_mutex_lock(&peers->lock);
+		if (p->next)
+			p->next->prev = p->prev;
+		*(p->prev ? &p->prev->next : &peers->head) = p->next;
+		pthread_mutex_unlock(&peers->lock);
+		free(p);
+		*ret = NULL;
+	}
+}
+
+void dcg_peers_cut(struct dcg_peers *peers)
+{
+	int64_t now = dcg_api_clock_ms();
+	pthread_mutex_lock(&peers->lock);
+	for (struct dcg_peer *p = peers->head; p; p = p->next)
+		if (p->deadline_ms && p->deadline_ms < now) {
+			p->deadline_ms = 0;
+			shutdown(p->fd, SHUT_RDWR); /* libmicrohttpd sees the end and closes */
+		}
+	pthread_mutex_unlock(&peers->lock);
+}

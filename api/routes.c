@@ -1,0 +1,99 @@
+/* Every route, a row each: what is served, documented (/openapi.json) and tested. */
+#include "api/handlers.h"
+
+#define LIMIT { "limit", 1, 1, 200, "50", "At most so many." }
+#define CURSOR { "cursor", 0, 1, 80, NULL, "\"next\" of the answer before." }
+#define AFTER { "after", 1, 0, INT64_MAX, NULL, "Go on after the event of this number; the header Last-Event-ID does the same and wins." }
+
+enum { OBJECT_MAX = 64 << 10, VECTORS_MAX = 24 << 20 };
+
+static const struct dcg_query jobs_query[] = {
+	LIMIT, CURSOR,
+	{ "state", 0, 1, 16, NULL, "Only jobs in this state." },
+	{ "dataset", 0, 1, 63, NULL, "Only jobs on this data set." },
+	{ 0 },
+};
+static const struct dcg_query list_query[] = { LIMIT, CURSOR, { 0 } };
+static const struct dcg_query events_query[] = { AFTER, { 0 } };
+static const struct dcg_query metrics_query[] = {
+	{ "series", 0, 1, 200, NULL, "Names with commas between them; all when not given." },
+	{ "from", 1, 0, INT64_MAX, "1", "First step." },
+	{ "to", 1, 0, INT64_MAX, NULL, "Last step; the newest when not given." },
+	{ "max_points", 1, 2, 20000, "500", "At most so many buckets a series." },
+	{ 0 },
+};
+
+#define ACTION(verb, function, text) \
+	{ "POST", "/jobs/{id}/" verb, function, DCG_ROUTE_MATCH, 1024, "Nothing", NULL, \
+		{ { 202, "Job" }, { 404, "Problem" }, { 409, "Problem" }, { 422, "Problem" } }, text }
+
+const struct dcg_route dcg_routes[] = {
+	{ "GET", "/jobs", dcg_route_jobs_list, .query = jobs_query, .answers = { { 200, "Jobs" } },
+		.summary = "The jobs, newest first" },
+	{ "POST", "/jobs", dcg_route_job_create, DCG_ROUTE_BODY_NEEDED, OBJECT_MAX, "JobRequest",
+		.answers = { { 201, "Job" }, { 404, "Problem" }, { 409, "Problem" }, { 422, "Problem" }, { 507, "Problem" } },
+		.summary = "Queue a new job" },
+	{ "GET", "/jobs/{id}", dcg_route_job_get, DCG_ROUTE_CONDITIONAL, .answers = { { 200, "Job" }, { 404, "Problem" } },
+		.summary = "A job with its progress" },
+	{ "DELETE", "/jobs/{id}", dcg_route_job_delete, DCG_ROUTE_SLOW | DCG_ROUTE_MATCH,
+		.answers = { { 204 }, { 404, "Problem" }, { 409, "Problem" } },
+		.summary = "Delete a job with its files; not while it prepares or runs" },
+	ACTION("pause", dcg_route_job_pause, "Pause: write a checkpoint and let the next job run"),
+	ACTION("resume", dcg_route_job_resume, "Queue a paused job again; it goes on where it was"),
+	ACTION("cancel", dcg_route_job_cancel, "End a job for good"),
+	ACTION("sample", dcg_route_job_sample, "Make a sample grid now"),
+	ACTION("checkpoint", dcg_route_job_checkpoint, "Write a checkpoint now"),
+	{ "GET", "/jobs/{id}/metrics", dcg_route_job_metrics, .query = metrics_query,
+		.answers = { { 200, "Metrics", "text/csv" }, { 404, "Problem" }, { 406, "Problem" } },
+		.summary = "Losses and speed, in buckets that keep the extremes" },
+	{ "GET", "/jobs/{id}/samples", dcg_route_job_samples, .query = list_query,
+		.answers = { { 200, "Samples" }, { 404, "Problem" } }, .summary = "The sample grids, in order of step" },
+	{ "GET", "/jobs/{id}/samples/{epoch}.png", dcg_route_sample_epoch,
+		DCG_ROUTE_CONDITIONAL | DCG_ROUTE_MATCH | DCG_ROUTE_RANGE,
+		.answers = { { 200, "image/png" }, { 404, "Problem" } }, .summary = "The newest sample grid of an epoch" },
+	{ "GET", "/jobs/{id}/samples/step-{step}.png", dcg_route_sample_step,
+		DCG_ROUTE_CONDITIONAL | DCG_ROUTE_MATCH | DCG_ROUTE_RANGE,
+		.answers = { { 200, "image/png" }, { 404, "Problem" } }, .summary = "The sample grid of a step" },
+	{ "GET", "/jobs/{id}/samples/latest.png", dcg_route_sample_latest,
+		DCG_ROUTE_CONDITIONAL | DCG_ROUTE_MATCH | DCG_ROUTE_RANGE,
+		.answers = { { 200, "image/png" }, { 404, "Problem" } }, .summary = "The newest sample grid" },
+	{ "GET", "/jobs/{id}/checkpoints", dcg_route_job_checkpoints, .query = list_query,
+		.answers = { { 200, "Checkpoints" }, { 404, "Problem" } }, .summary = "The checkpoints, in order of step" },
+	{ "GET", "/jobs/{id}/log", dcg_route_job_log, .query = list_query,
+		.answers = { { 200, "Log" }, { 404, "Problem" } }, .summary = "What the job had to say, oldest first" },
+	{ "GET", "/jobs/{id}/events", dcg_route_job_events, .query = events_query,
+		.answers = { { 200, "text/event-stream" }, { 404, "Problem" } }, .summary = "The events of a job as they happen" },
+	{ "GET", "/events", dcg_route_events, .query = events_query, .answers = { { 200, "text/event-stream" } },
+		.summary = "The events of all jobs as they happen" },
+	{ "GET", "/checkpoints/{id}", dcg_route_checkpoint_get, .answers = { { 200, "Checkpoint" }, { 404, "Problem" } },
+		.summary = "A checkpoint" },
+	{ "GET", "/checkpoints/{id}/file", dcg_route_checkpoint_file,
+		DCG_ROUTE_CONDITIONAL | DCG_ROUTE_MATCH | DCG_ROUTE_RANGE,
+		.answers = { { 200, "application/octet-stream" }, { 404, "Problem" } }, .summary = "A checkpoint's safetensors file" },
+	{ "POST", "/checkpoints/{id}/generate", dcg_route_generate, DCG_ROUTE_SLOW | DCG_ROUTE_BODY_NEEDED, VECTORS_MAX, "GenerateRequest",
+		.answers = { { 200, "Generated", "image/png" }, { 404, "Problem" }, { 406, "Problem" }, { 422, "Problem" } },
+		.summary = "Draw pictures with a checkpoint's generator" },
+	{ "GET", "/datasets", dcg_route_datasets_list, .query = list_query, .answers = { { 200, "Datasets" } },
+		.summary = "The data sets, by name" },
+	{ "POST", "/datasets", dcg_route_dataset_create, DCG_ROUTE_SLOW | DCG_ROUTE_BODY_NEEDED, OBJECT_MAX, "DatasetRequest",
+		.answers = { { 201, "Dataset" }, { 404, "Problem" }, { 409, "Problem" }, { 422, "Problem" } },
+		.summary = "Register a folder or file below one of the daemon's data set roots" },
+	{ "GET", "/datasets/{name}", dcg_route_dataset_get, DCG_ROUTE_SLOW,
+		.answers = { { 200, "Dataset" }, { 404, "Problem" } }, .summary = "A data set with the names of its classes" },
+	{ "DELETE", "/datasets/{name}", dcg_route_dataset_delete, DCG_ROUTE_SLOW,
+		.answers = { { 204 }, { 404, "Problem" }, { 409, "Problem" } },
+		.summary = "Forget a data set; its source files stay" },
+	{ "GET", "/datasets/{name}/preview.png", dcg_route_dataset_preview, DCG_ROUTE_SLOW | DCG_ROUTE_CONDITIONAL,
+		.answers = { { 200, "image/png" }, { 404, "Problem" }, { 422, "Problem" } }, .summary = "Its first pictures as a grid" },
+	{ "GET", "/healthz", dcg_route_health, DCG_ROUTE_INLINE, .answers = { { 200, "Health" } },
+		.summary = "The daemon answers" },
+	{ "GET", "/readyz", dcg_route_ready, .answers = { { 200, "Health" } },
+		.summary = "The daemon takes jobs: the store can be read and nothing is stopping (else 503)" },
+	{ "GET", "/version", dcg_route_version, DCG_ROUTE_INLINE, .answers = { { 200, "Version" } },
+		.summary = "What this daemon is and can do" },
+	{ "GET", "/openapi.json", dcg_route_openapi, DCG_ROUTE_INLINE | DCG_ROUTE_CONDITIONAL, .answers = { { 200, "application/json" } },
+		.summary = "This description" },
+	{ "GET", "/", dcg_route_page, DCG_ROUTE_INLINE | DCG_ROUTE_PAGE | DCG_ROUTE_CONDITIONAL, .answers = { { 200, "text/html" } },
+		.summary = "The page" },
+	{ 0 },
+};

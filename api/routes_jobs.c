@@ -1,0 +1,194 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/handlers.h"
+
+int dcg_find_job(struct dcg_request *rq, struct dcg_job_row *row)
+{
+	struct dcg_job_row r;
+	struct dcg_error err;
+	int code = dcg_store_job_get(rq->api->store, rq->id, &r, &err);
+	if (code == DCG_ENOENT) {
+		dcg_reply_problem(rq, 404, "there is no job %" PRId64, rq->id);
+		return -1;
+	}
+	if (code) {
+		dcg_reply_error(rq, &err);
+		return -1;
+	}
+	if (row)
+		*row = r;
+	else
+		dcg_job_row_done(&r);
+	return 0;
+}
+
+void dcg_reply_list(struct dcg_request *rq, const char *name, cJSON *items, const char *next)
+{
+	cJSON *o = cJSON_CreateObject();
+	dcg_put(rq, o, name, items);
+	dcg_put_text(rq, o, "next", next);
+	dcg_reply_json(rq, 200, o);
+}
+
+void dcg_route_jobs_list(struct dcg_request *rq)
+{
+	int limit = (int)dcg_query_number(rq, "limit");
+	const char *state = dcg_query_text(rq, "state");
+	struct dcg_job_filter f = { .state = -1, .dataset = dcg_query_text(rq, "dataset"), .limit = limit + 1 };
+	struct dcg_job_row *rows;
+	struct dcg_error err;
+	size_t count;
+	char next[24];
+	if (dcg_query_cursor(rq, 'j', &f.before_id))
+		return;
+	if (state && (f.state = dcg_job_state_from_name(state)) < 0) {
+		dcg_reply_problem_at(rq, 400, "parameter", "state",
+			"expected queued, preparing, running, paused, succeeded, failed or cancelled, found %s", state);
+		return;
+	}
+	/* One more than asked for tells whether there are any after them. */
+	if (dcg_store_jobs(rq->api->store, &f, &rows, &count, &err)) {
+		dcg_reply_error(rq, &err);
+		return;
+	}
+	int more = count > (size_t)limit;
+	size_t shown = more ? (size_t)limit : count;
+	cJSON *jobs = cJSON_CreateArray();
+	for (size_t i = 0; i < shown; i++)
+		dcg_put_item(rq, jobs, dcg_job_json(&rows[i]));
+	if (more)
+		snprintf(next, sizeof next, "j%" PRId64, rows[shown - 1].id);
+	dcg_store_jobs_free(rows, count);
+	dcg_reply_list(rq, "jobs", jobs, more ? next : NULL);
+}
+
+static void reply_job(struct dcg_request *rq, unsigned status, const struct dcg_job_row *row)
+{
+	char tag[24];
+	snprintf(tag, sizeof tag, "%" PRId64, row->version);
+	dcg_reply_json(rq, status, dcg_job_json(row));
+	dcg_reply_tag(rq, tag);
+}
+
+void dcg_route_job_create(struct dcg_request *rq)
+{
+	struct dcg_invalid inv = { 0 };
+	struct dcg_job_row row;
+	char location[40];
+	if (dcg_jobs_submit(rq->api->jobs, rq->json, &rq->id, &inv)) {
+		dcg_reply_invalid(rq, &inv);
+		return;
+	}
+	if (dcg_find_job(rq, &row))
+		return;
+	reply_job(rq, 201, &row);
+	snprintf(location, sizeof location, "/jobs/%" PRId64, rq->id);
+	dcg_reply_header(rq, "Location", location);
+	dcg_job_row_done(&row);
+}
+
+void dcg_route_job_get(struct dcg_request *rq)
+{
+	struct dcg_job_row row;
+	char tag[24];
+	if (dcg_find_job(rq, &row))
+		return;
+	snprintf(tag, sizeof tag, "%" PRId64, row.version);
+	if (!dcg_reply_unchanged(rq, tag))
+		reply_job(rq, 200, &row);
+	dcg_job_row_done(&row);
+}
+
+/* The job exists, and is as If-Match says? */
+static int check_match(struct dcg_request *rq)
+{
+	struct dcg_job_row row;
+	char tag[24];
+	if (dcg_find_job(rq, &row))
+		return -1;
+	snprintf(tag, sizeof tag, "%" PRId64, row.version);
+	dcg_job_row_done(&row);
+	return dcg_reply_matches(rq, tag) ? 0 : -1;
+}
+
+void dcg_route_job_delete(struct dcg_request *rq)
+{
+	struct dcg_error err;
+	if (check_match(rq))
+		return;
+	if (dcg_jobs_delete(rq->api->jobs, rq->id, &err))
+		dcg_reply_error(rq, &err);
+	else
+		dcg_reply_empty(rq, 204);
+}
+
+static void act(struct dcg_request *rq, enum dcg_job_action action)
+{
+	struct dcg_error err;
+	struct dcg_job_row row;
+	if (rq->json && rq->json->child) {
+		char pointer[80];
+		snprintf(pointer, sizeof pointer, "/%.70s", rq->json->child->string);
+		dcg_reply_problem_at(rq, 422, "pointer", pointer, "unknown field: this action has none");
+		return;
+	}
+	if (check_match(rq))
+		return;
+	if (dcg_jobs_act(rq->api->jobs, rq->id, action, &err)) {
+		dcg_reply_error(rq, &err);
+		return;
+	}
+	if (dcg_find_job(rq, &row))
+		return;
+	reply_job(rq, 202, &row);
+	dcg_job_row_done(&row);
+}
+
+void dcg_route_job_pause(struct dcg_request *rq) { act(rq, DCG_ACTION_PAUSE); }
+void dcg_route_job_resume(struct dcg_request *rq) { act(rq, DCG_ACTION_RESUME); }
+void dcg_route_job_cancel(struct dcg_request *rq) { act(rq, DCG_ACTION_CANCEL); }
+void dcg_route_job_sample(struct dcg_request *rq) { act(rq, DCG_ACTION_SAMPLE); }
+void dcg_route_job_checkpoint(struct dcg_request *rq) { act(rq, DCG_ACTION_CHECKPOINT); }
+
+void dcg_route_job_log(struct dcg_request *rq)
+{
+	int limit = (int)dcg_query_number(rq, "limit");
+	int64_t after = 0;
+	struct dcg_log_row *rows;
+	struct dcg_error err;
+	size_t count;
+	char next[24];
+	if (dcg_query_cursor(rq, 'l', &after) || dcg_find_job(rq, NULL))
+		return;
+	if (dcg_store_log(rq->api->store, rq->id, after, limit + 1, &rows, &count, &err)) {
+		dcg_reply_error(rq, &err);
+		return;
+	}
+	int more = count > (size_t)limit;
+	size_t shown = more ? (size_t)limit : count;
+	cJSON *lines = cJSON_CreateArray();
+	for (size_t i = 0; i < shown; i++) {
+		cJSON *o = cJSON_CreateObject();
+		dcg_put_time(rq, o, "at", rows[i].created_ms);
+		dcg_put_text(rq, o, "level", rows[i].level);
+		dcg_put_text(rq, o, "text", rows[i].text);
+		dcg_put_item(rq, lines, o);
+	}
+	if (more)
+		snprintf(next, sizeof next, "l%" PRId64, rows[shown - 1].id);
+	dcg_store_log_free(rows, count);
+	dcg_reply_list(rq, "log", lines, more ? next : NULL);
+}
+
+void dcg_route_job_events(struct dcg_request *rq)
+{
+	if (!dcg_find_job(rq, NULL))
+		dcg_hub_open(rq->api->hub, rq, rq->id);
+}
+
+void dcg_route_events(struct dcg_request *rq)
+{
+	dcg_hub_open(rq->api->hub, rq, 0);
+}

@@ -1,0 +1,178 @@
+#include "api/server.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/sha256.h"
+
+/* What libmicrohttpd keeps for a connection: request line and headers must fit. */
+enum { CONNECTION_BYTES = 32 << 10, HTTP_THREADS = 2 };
+
+void dcg_api_log(const struct dcg_api *api, enum dcg_api_level level, const char *fmt, ...)
+{
+	char text[800];
+	if (!api->log)
+		return;
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	for (char *s = text; *s; s++)
+		if ((unsigned char)*s < ' ' || *s == 0x7f)
+			*s = ' ';
+	api->log(api->log_user, level, text);
+}
+
+static void log_http(void *cls, const char *fmt, va_list ap)
+{
+	char text[400];
+	vsnprintf(text, sizeof text, fmt, ap);
+	size_t n = strlen(text);
+	while (n && isspace((unsigned char)text[n - 1]))
+		text[--n] = 0;
+	/* Mostly about clients that went away. */
+	dcg_api_log(cls, DCG_API_DEBUG, "libmicrohttpd: %s", text);
+}
+
+/* Paths and queries are decoded by router.c. */
+static size_t leave_escaped(void *cls, struct MHD_Connection *connection, char *s)
+{
+	(void)cls;
+	(void)connection;
+	return strlen(s);
+}
+
+static int copy_hosts(struct dcg_api *api, const char *const *hosts, struct dcg_error *err)
+{
+	size_t n = 0;
+	char name[256];
+	int port;
+	while (hosts && hosts[n])
+		n++;
+	api->allowed_hosts = calloc(n + 1, sizeof *api->allowed_hosts);
+	if (!api->allowed_hosts)
+		return dcg_error_set(err, DCG_ENOMEM, "out of memory");
+	for (size_t i = 0; i < n; i++) {
+		if (dcg_guard_host(hosts[i], name, &port) || port >= 0)
+			return dcg_error_set(err, DCG_EINVAL, "allowed host: expected a host name without a port, found \"%.100s\"", hosts[i]);
+		if (!(api->allowed_hosts[i] = strdup(name)))
+			return dcg_error_set(err, DCG_ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
+int dcg_api_new(struct dcg_api **ret, const struct dcg_api_config *cfg, struct dcg_jobs *jobs, struct dcg_error *err)
+{
+	struct dcg_api *api = calloc(1, sizeof *api);
+	if (!api)
+		return dcg_error_set(err, DCG_ENOMEM, "out of memory");
+	api->listen_fd = -1;
+	pthread_mutex_init(&api->peers.lock, NULL);
+	api->jobs = jobs;
+	api->store = dcg_jobs_store(jobs);
+	api->log = cfg->log;
+	api->log_user = cfg->log_user;
+	api->heartbeat_s = cfg->heartbeat_s > 0 ? cfg->heartbeat_s : 15;
+	api->request_timeout_s = cfg->request_timeout_s > 0 ? cfg->request_timeout_s : 30;
+	api->max_connections = cfg->max_connections > 0 ? cfg->max_connections : 512;
+	api->max_streams = cfg->max_streams > 0 ? cfg->max_streams : 64;
+	int r = copy_hosts(api, cfg->allowed_hosts, err);
+	if (r)
+		goto fail;
+	api->openapi = dcg_openapi_text();
+	if ((cfg->web_folder && !(api->web_folder = strdup(cfg->web_folder))) || !api->openapi || dcg_pages_prepare(api)) {
+		r = dcg_error_set(err, DCG_ENOMEM, "out of memory");
+		goto fail;
+	}
+	dcg_sha256(api->openapi, strlen(api->openapi), api->openapi_tag);
+	r = dcg_api_listen(api, cfg->listen, cfg->listen_fd, err);
+	if (r)
+		goto fail;
+	*ret = api;
+	return 0;
+fail:
+	dcg_api_free(api);
+	return r;
+}
+
+int dcg_api_start(struct dcg_api *api, struct dcg_error *err)
+{
+	int r = dcg_work_start(&api->work, err);
+	if (!r)
+		r = dcg_hub_start(&api->hub, api, err);
+	if (r)
+		return r;
+	api->http = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0,
+		NULL, NULL, dcg_request_handle, api,
+		MHD_OPTION_EXTERNAL_LOGGER, log_http, api,
+		MHD_OPTION_LISTEN_SOCKET, api->listen_fd,
+		MHD_OPTION_THREAD_POOL_SIZE, (unsigned)HTTP_THREADS,
+		MHD_OPTION_STRICT_FOR_CLIENT, 1,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned)api->max_connections,
+		/* All clients are this machine: one greedy program must leave some for the others. */
+		MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)(api->max_connections - api->max_connections / 8),
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)DCG_API_IDLE_S,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
+		MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
+		MHD_OPTION_URI_LOG_CALLBACK, dcg_request_new, api,
+		MHD_OPTION_NOTIFY_COMPLETED, dcg_request_completed, api,
+		MHD_OPTION_NOTIFY_CONNECTION, dcg_peer_notify, api,
+		MHD_OPTION_END);
+	if (!api->http)
+		return dcg_error_set(err, DCG_EIO, "libmicrohttpd could not start");
+	return 0;
+}
+
+const char *dcg_api_url(const struct dcg_api *api)
+{
+	return api->url;
+}
+
+void dcg_api_begin_stop(struct dcg_api *api)
+{
+	atomic_store(&api->refusing, 1);
+}
+
+void dcg_api_stop(struct dcg_api *api)
+{
+	dcg_api_begin_stop(api);
+	if (!api->http)
+		return;
+	/* New connections are refused at once, by the system. */
+	MHD_socket fd = MHD_quiesce_daemon(api->http);
+	if (fd != MHD_INVALID_SOCKET)
+		close(fd);
+	api->listen_fd = -1;
+	/* libmicrohttpd dies when it is stopped with a suspended connection. After these two
+	 * every one was resumed, and none is suspended any more. */
+	dcg_work_stop(api->work);
+	dcg_hub_stop(api->hub);
+	int64_t end = dcg_api_clock_ms() + 2000;
+	while (atomic_load(&api->open_requests) && dcg_api_clock_ms() < end)
+		usleep(5000);
+	MHD_stop_daemon(api->http);
+	api->http = NULL;
+}
+
+void dcg_api_free(struct dcg_api *api)
+{
+	if (!api)
+		return;
+	dcg_api_stop(api);
+	dcg_work_free(api->work);
+	dcg_hub_free(api->hub);
+	if (api->listen_fd >= 0)
+		close(api->listen_fd);
+	pthread_mutex_destroy(&api->peers.lock);
+	for (char **h = api->allowed_hosts; h && *h; h++)
+		free(*h);
+	free(api->allowed_hosts);
+	free(api->web_folder);
+	free(api->page_tags);
+	free(api->openapi);
+	free(api);
+}

@@ -1,0 +1,80 @@
+/* What the files of this room share: the service itself, its connections, its threads. */
+#ifndef DCG_API_SERVER_H
+#define DCG_API_SERVER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "api/api.h"
+#include "api/pages.h"
+#include "api/request.h"
+
+/* Seconds that libmicrohttpd lets a connection live without a byte moving. */
+enum { DCG_API_IDLE_S = 60 };
+
+/* --- Connections (peer.c) ----------------------------------------------------------
+ * libmicrohttpd's timeout counts inactivity only, so a client that sends a byte a second
+ * lives for ever. Each connection therefore has a deadline by which its request must have
+ * arrived; a thread cuts those that are late. */
+struct dcg_peer {
+	int fd;
+	_Atomic int64_t deadline_ms; /* monotonic; 0: none */
+	struct dcg_peer *prev, *next; /* by peers->lock */
+};
+struct dcg_peers {
+	pthread_mutex_t lock;
+	struct dcg_peer *head;
+};
+void dcg_peer_notify(void *api, struct MHD_Connection *connection, void **peer, enum MHD_ConnectionNotificationCode code);
+void dcg_peers_cut(struct dcg_peers *peers);
+int64_t dcg_api_clock_ms(void);
+
+/* --- Worker threads (worker.c) ---------------------------------------------------- */
+struct dcg_work;
+int dcg_work_start(struct dcg_work **ret, struct dcg_error *err);
+/* Suspends the request's connection and queues it; -1 when the queue is full or closed (then
+ * nothing was done). */
+int dcg_work_push(struct dcg_work *w, struct dcg_request *rq);
+/* Finishes what is queued, resumes it, ends the threads. Pushing fails from now on. */
+void dcg_work_stop(struct dcg_work *w);
+void dcg_work_free(struct dcg_work *w);
+
+/* --- Event streams (sse.c) ---------------------------------------------------------- */
+struct dcg_hub;
+int dcg_hub_start(struct dcg_hub **ret, struct dcg_api *api, struct dcg_error *err);
+/* The reply of a request for events of one job (0: all). */
+void dcg_hub_open(struct dcg_hub *h, struct dcg_request *rq, int64_t job);
+/* Ends all streams and the thread; opening fails from now on. */
+void dcg_hub_stop(struct dcg_hub *h);
+void dcg_hub_free(struct dcg_hub *h); /* after libmicrohttpd has stopped */
+
+/* --- The service ----------------------------------------------------------------- */
+struct dcg_api {
+	struct dcg_jobs *jobs;
+	struct dcg_store *store;
+	void (*log)(void *user, enum dcg_api_level level, const char *text);
+	void *log_user;
+	char *web_folder;
+	char **allowed_hosts; /* lower case, NULL-terminated; or NULL */
+	int heartbeat_s, request_timeout_s, max_connections, max_streams;
+
+	int listen_fd;
+	char url[96];
+	struct MHD_Daemon *http; /* NULL: not started */
+	struct dcg_work *work;
+	struct dcg_hub *hub;
+	struct dcg_peers peers;
+	char *openapi;           /* text of /openapi.json */
+	char openapi_tag[DCG_SHA256_HEX];
+	char (*page_tags)[DCG_SHA256_HEX]; /* entity tags of the built-in pages */
+	atomic_int refusing;      /* nothing is changed any more */
+	atomic_int open_requests; /* begun and not completed */
+};
+
+void dcg_api_log(const struct dcg_api *api, enum dcg_api_level level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* listen.c. */
+int dcg_api_listen(struct dcg_api *api, const char *listen_text, int listen_fd, struct dcg_error *err);
+/* openapi.c: the text, malloc'd. */
+char *dcg_openapi_text(void);
+
+#endif

@@ -1,0 +1,149 @@
+/* Pictures go to the file as they are decoded: memory holds one of them, a buffer, and
+ * two bytes a picture for the labels. The header is written last. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <zlib.h>
+
+#include "base/file.h"
+#include "data/dataset_file.h"
+
+enum { BUFFER = 1 << 20, TELL_EVERY = 64 };
+
+struct writer {
+	struct dcg_file file;
+	uint8_t *buffer;
+	size_t used, room;
+	uLong crc;
+	const char *name; /* for errors */
+};
+
+static int flush(struct writer *w, struct dcg_error *err)
+{
+	int r = dcg_file_write_all(w->file.fd, w->buffer, w->used, err);
+	w->crc = crc32_z(w->crc, w->buffer, w->used);
+	w->used = 0;
+	return r ? dcg_error_prefix(err, r, "%s", w->name) : 0;
+}
+
+/* Room for size (at most w->room) more bytes. */
+static int reserve(struct writer *w, size_t size, uint8_t **ret, struct dcg_error *err)
+{
+	int r = w->room - w->used < size ? flush(w, err) : 0;
+	*ret = w->buffer + w->used;
+	return r;
+}
+
+static int write_labels(struct writer *w, const struct dcg_dataset_info *info, const int16_t *labels, const struct dcg_source *source, struct dcg_error *err)
+{
+	uint8_t *to;
+	int r = 0;
+	for (uint32_t i = 0; !r && info->classes && i < info->count; i++) {
+		r = reserve(w, 2, &to, err);
+		to[0] = (uint8_t)labels[i];
+		to[1] = (uint8_t)((uint16_t)labels[i] >> 8);
+		w->used += 2;
+	}
+	for (int c = 0; !r && c < info->classes; c++) {
+		r = reserve(w, DCG_CLASS_NAME, &to, err);
+		memset(to, 0, DCG_CLASS_NAME);
+		memcpy(to, dcg_source_class_name(source, c), strnlen(dcg_source_class_name(source, c), DCG_CLASS_NAME - 1));
+		w->used += DCG_CLASS_NAME;
+	}
+	return r ? r : flush(w, err);
+}
+
+static int write_header(struct writer *w, const struct dcg_dataset_info *info, struct dcg_error *err)
+{
+	uint8_t header[DCG_DATASET_HEADER];
+	dcg_dataset_encode(header, info, (uint32_t)w->crc);
+	if (lseek(w->file.fd, 0, SEEK_SET) < 0)
+		return dcg_error_sys(err, errno, "%s: cannot seek", w->name);
+	int r = dcg_file_write_all(w->file.fd, header, sizeof header, err);
+	return r ? dcg_error_prefix(err, r, "%s", w->name) : 0;
+}
+
+static int skippable(int code)
+{
+	return code == DCG_EFORMAT || code == DCG_EUNSUPPORTED || code == DCG_ENOENT || code == DCG_EACCESS;
+}
+
+/* All pictures of the source; fills info->count, info->skipped and labels. */
+static int write_pictures(struct writer *w, struct dcg_dataset_info *info, int16_t *labels, struct dcg_source *source, const struct dcg_prepare *how, struct dcg_error *err)
+{
+	uint32_t count = dcg_source_info(source)->count;
+	size_t bytes = dcg_dataset_layout(info).picture_bytes;
+	struct dcg_error first = { 0 };
+	for (uint32_t i = 0; i < count; i++) {
+		struct dcg_picture p;
+		struct dcg_error why;
+		uint8_t *to;
+		int label;
+		if (i % TELL_EVERY == 0) {
+			if (how->cancelled && how->cancelled(how->user))
+				return dcg_error_set(err, DCG_ECANCELLED, "cancelled after %u of %u pictures", i, count);
+			if (how->progress)
+				how->progress(how->user, i, count);
+		}
+		int r = dcg_source_read(source, i, &p, &label, &why);
+		if (skippable(r) && how->on_error == DCG_ON_ERROR_SKIP) {
+			if (how->bad_file)
+				how->bad_file(how->user, &why);
+			if (info->skipped++ == 0)
+				first = why;
+			continue;
+		}
+		if (r)
+			return dcg_error_set(err, r, "%s", why.text);
+		r = reserve(w, bytes, &to, err);
+		if (!r)
+			r = dcg_picture_fit(&p, info->size, info->channels, to, err);
+		dcg_picture_done(&p);
+		if (r)
+			return r;
+		w->used += bytes;
+		labels[info->count++] = (int16_t)label;
+	}
+	if (info->count == 0)
+		return dcg_error_set(err, first.code, "none of %u pictures could be read: %s", count, first.text);
+	if (how->progress)
+		how->progress(how->user, count, count);
+	return 0;
+}
+
+int dcg_dataset_prepare(const char *path, struct dcg_source *source, const struct dcg_prepare *how, struct dcg_error *err)
+{
+	const struct dcg_source_info *from = dcg_source_info(source);
+	if (how->size < 1 || how->size > DCG_DATASET_MAX_SIZE || (how->channels != 1 && how->channels != 3))
+		return dcg_error_set(err, DCG_EINVAL, "data set: expected a size of 1 to %d and 1 or 3 channels, found %d and %d",
+		                     DCG_DATASET_MAX_SIZE, how->size, how->channels);
+	struct dcg_dataset_info info = { .size = how->size, .channels = how->channels, .classes = from->classes };
+	memcpy(info.fingerprint, from->fingerprint, sizeof info.fingerprint);
+	info.count = from->count;
+	struct dcg_dataset_layout most = dcg_dataset_layout(&info);
+	info.count = 0;
+
+	const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+	struct writer w = { .name = name, .room = most.picture_bytes > BUFFER ? most.picture_bytes : BUFFER, .file.fd = -1 };
+	int16_t *labels = malloc(from->count * sizeof *labels);
+	w.buffer = malloc(w.room);
+	int r = labels && w.buffer ? 0 : dcg_error_set(err, DCG_ENOMEM, "%s: out of memory", name);
+	if (!r)
+		r = dcg_file_begin(&w.file, path, most.end, err);
+	if (!r && lseek(w.file.fd, DCG_DATASET_HEADER, SEEK_SET) < 0) /* a hole of zeros: no valid file */
+		r = dcg_error_sys(err, errno, "%s: cannot seek", name);
+	if (!r)
+		r = write_pictures(&w, &info, labels, source, how, err);
+	if (!r)
+		r = write_labels(&w, &info, labels, source, err);
+	if (!r)
+		r = write_header(&w, &info, err);
+	if (!r)
+		r = dcg_file_commit(&w.file, err);
+	dcg_file_abort(&w.file);
+	free(w.buffer);
+	free(labels);
+	return r;
+}

@@ -1,0 +1,287 @@
+#include "nn/net.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+struct layer {
+	struct dcg_layer spec;
+	struct dcg_conv *conv;
+	struct dcg_bn *bn;         /* NULL without batch norm */
+	struct dcg_tensor *linear; /* what the convolution gives; kept apart from out where
+	                              batch norm's backward needs it, else NULL */
+	struct dcg_tensor *out;    /* after batch norm and activation */
+	struct dcg_tensor *dout;   /* gradient of out; NULL for the last layer and when sampling */
+};
+
+struct dcg_net {
+	struct dcg_backend *be;
+	int batch, layers, arrays, params;
+	int64_t batches_tracked;
+	struct layer layer[DCG_MAX_LAYERS];
+	struct dcg_net_array array[DCG_MAX_LAYERS * 5];
+	struct dcg_param *param[DCG_MAX_LAYERS * 3];
+	float *mean, *var; /* [largest C]: scratch for running statistics */
+};
+
+static struct dcg_shape out_shape(const struct dcg_layer *l, int batch)
+{
+	const struct dcg_conv_geometry *g = &l->conv;
+	return l->transposed ? (struct dcg_shape){ batch, g->c, g->h, g->w } : (struct dcg_shape){ batch, g->k, g->p, g->q };
+}
+
+static struct dcg_net_array *add_array(struct dcg_net *net, int module, const char *name, struct dcg_param *param, struct dcg_bn *bn, int channels)
+{
+	struct dcg_net_array *a = &net->array[net->arrays++];
+	snprintf(a->name, sizeof a->name, "main.%d.%s", module, name);
+	a->param = param;
+	a->bn = bn;
+	a->dims = 1;
+	a->dim[0] = channels;
+	a->count = (size_t)channels;
+	if (param)
+		net->param[net->params++] = param;
+	return a;
+}
+
+/* Names count modules as nn.Sequential does. Returns the next module's number. */
+static int name_arrays(struct dcg_net *net, struct layer *l, int module)
+{
+	const struct dcg_ops *ops = net->be->ops;
+	const struct dcg_conv_geometry *g = &l->spec.conv;
+	struct dcg_net_array *a = add_array(net, module++, "weight", ops->conv_weights(l->conv), NULL, g->k);
+	a->dims = 4;
+	a->dim[1] = g->c, a->dim[2] = g->r, a->dim[3] = g->s;
+	a->count *= (size_t)g->c * (size_t)(g->r * g->s);
+	if (l->bn) {
+		int c = out_shape(&l->spec, 1).c;
+		add_array(net, module, "weight", ops->bn_gain(l->bn), l->bn, c);
+		add_array(net, module, "bias", ops->bn_bias(l->bn), l->bn, c);
+		add_array(net, module, "running_mean", NULL, l->bn, c);
+		add_array(net, module++, "running_var", NULL, l->bn, c)->is_variance = 1;
+	}
+	return l->spec.act == DCG_LINEAR ? module : module + 1;
+}
+
+int dcg_net_new(struct dcg_net **ret, struct dcg_backend *be, const struct dcg_layers *layers, int batch, enum dcg_net_use use, struct dcg_error *err)
+{
+	struct dcg_net *net = calloc(1, sizeof *net);
+	if (!net)
+		return dcg_error_set(err, DCG_ENOMEM, "network: out of memory");
+	int r = 0, module = 0, widest = 1;
+	net->be = be;
+	net->batch = batch;
+	for (int i = 0; i < layers->count; i++) {
+		struct layer *l = &net->layer[net->layers++];
+		l->spec = layers->layer[i];
+		struct dcg_shape shape = out_shape(&l->spec, batch);
+		widest = shape.c > widest ? shape.c : widest;
+		r = be->ops->conv_new(be, &l->conv, &l->spec.conv, batch, err);
+		if (!r && l->spec.batch_norm)
+			r = be->ops->bn_new(be, &l->bn, shape, err);
+		if (!r && l->spec.batch_norm && use == DCG_NET_TRAIN)
+			r = be->ops->tensor_new(be, &l->linear, shape, err);
+		if (!r)
+			r = be->ops->tensor_new(be, &l->out, shape, err);
+		if (!r && use == DCG_NET_TRAIN && i + 1 < layers->count)
+			r = be->ops->tensor_new(be, &l->dout, shape, err);
+		if (r)
+			goto fail;
+		module = name_arrays(net, l, module);
+	}
+	net->mean = dcg_alloc((size_t)widest, sizeof *net->mean);
+	net->var = dcg_alloc((size_t)widest, sizeof *net->var);
+	if (!net->mean || !net->var) {
+		r = dcg_error_set(err, DCG_ENOMEM, "network: out of memory");
+		goto fail;
+	}
+	*ret = net;
+	return 0;
+fail:
+	dcg_net_free(net);
+	return r;
+}
+
+void dcg_net_free(struct dcg_net *net)
+{
+	if (!net)
+		return;
+	const struct dcg_ops *ops = net->be->ops;
+	for (int i = 0; i < net->layers; i++) {
+		struct layer *l = &net->layer[i];
+		ops->tensor_free(l->dout);
+		ops->tensor_free(l->out);
+		ops->tensor_free(l->linear);
+		ops->bn_free(l->bn);
+		ops->conv_free(l->conv);
+	}
+	dcg_free(net->mean);
+	dcg_free(net->var);
+	free(net);
+}
+
+int dcg_net_batch(const struct dcg_net *net)
+{
+	return net->batch;
+}
+
+int dcg_net_layer_count(const struct dcg_net *net)
+{
+	return net->layers;
+}
+
+const struct dcg_layer *dcg_net_layer(const struct dcg_net *net, int layer)
+{
+	return &net->layer[layer].spec;
+}
+
+int dcg_net_array_count(const struct dcg_net *net)
+{
+	return net->arrays;
+}
+
+const struct dcg_net_array *dcg_net_array(const struct dcg_net *net, int i)
+{
+	return &net->array[i];
+}
+
+size_t dcg_net_parameter_count(const struct dcg_net *net)
+{
+	size_t n = 0;
+	for (int i = 0; i < net->params; i++)
+		n += net->be->ops->param_count(net->param[i]);
+	return n;
+}
+
+size_t dcg_net_largest_array(const struct dcg_net *net)
+{
+	size_t n = 0;
+	for (int i = 0; i < net->arrays; i++)
+		n = net->array[i].count > n ? net->array[i].count : n;
+	return n;
+}
+
+void dcg_net_array_read(struct dcg_net *net, int i, enum dcg_part part, float *out)
+{
+	const struct dcg_net_array *a = &net->array[i];
+	if (a->param)
+		net->be->ops->param_read(net->be, a->param, part, out);
+	else
+		net->be->ops->bn_statistics_read(net->be, a->bn, a->is_variance ? net->mean : out, a->is_variance ? out : net->var);
+}
+
+void dcg_net_array_write(struct dcg_net *net, int i, enum dcg_part part, const float *in)
+{
+	const struct dcg_net_array *a = &net->array[i];
+	if (a->param) {
+		net->be->ops->param_write(net->be, a->param, part, in);
+		return;
+	}
+	net->be->ops->bn_statistics_read(net->be, a->bn, net->mean, net->var);
+	net->be->ops->bn_statistics_write(net->be, a->bn, a->is_variance ? net->mean : in, a->is_variance ? in : net->var);
+}
+
+int64_t dcg_net_batches_tracked(const struct dcg_net *net)
+{
+	return net->batches_tracked;
+}
+
+void dcg_net_set_batches_tracked(struct dcg_net *net, int64_t n)
+{
+	net->batches_tracked = n;
+}
+
+int dcg_net_init(struct dcg_net *net, uint64_t seed, uint32_t first_stream)
+{
+	float *v = dcg_alloc(dcg_net_largest_array(net), sizeof *v);
+	if (!v)
+		return DCG_ENOMEM;
+	for (int i = 0; i < net->arrays; i++) {
+		const struct dcg_net_array *a = &net->array[i];
+		struct dcg_rng rng;
+		dcg_rng_init(&rng, seed, DCG_STREAM_WEIGHTS + first_stream + (uint32_t)i);
+		float fill = a->is_variance;
+		if (a->dims == 4)
+			dcg_rng_normal(&rng, v, a->count, 0, 0.02f);
+		else if (a->param && a->param == net->be->ops->bn_gain(a->bn))
+			dcg_rng_normal(&rng, v, a->count, 1, 0.02f);
+		else
+			for (size_t j = 0; j < a->count; j++)
+				v[j] = fill;
+		dcg_net_array_write(net, i, DCG_VALUE, v);
+		if (!a->param)
+			continue;
+		dcg_net_array_write(net, i, DCG_AVERAGE, v);
+		for (size_t j = 0; j < a->count; j++)
+			v[j] = 0;
+		dcg_net_array_write(net, i, DCG_MOMENT1, v);
+		dcg_net_array_write(net, i, DCG_MOMENT2, v);
+	}
+	net->batches_tracked = 0;
+	dcg_free(v);
+	return 0;
+}
+
+void dcg_net_copy(struct dcg_net *to, struct dcg_net *from, enum dcg_part part, float *temporary)
+{
+	for (int i = 0; i < from->arrays; i++) {
+		dcg_net_array_read(from, i, part, temporary);
+		dcg_net_array_write(to, i, DCG_VALUE, temporary);
+	}
+	to->batches_tracked = from->batches_tracked;
+}
+
+struct dcg_tensor *dcg_net_forward(struct dcg_net *net, const struct dcg_tensor *input, enum dcg_bn_mode mode)
+{
+	struct dcg_backend *be = net->be;
+	for (int i = 0; i < net->layers; i++) {
+		struct layer *l = &net->layer[i];
+		struct dcg_tensor *y = l->linear ? l->linear : l->out;
+		if (l->spec.transposed)
+			be->ops->conv_backward_data(be, l->conv, input, y);
+		else
+			be->ops->conv_forward(be, l->conv, input, y);
+		if (l->bn)
+			be->ops->bn_forward(be, l->bn, y, l->out, l->spec.act, mode);
+		else if (l->spec.act != DCG_LINEAR)
+			be->ops->act_forward(be, y, l->out, l->spec.act);
+		input = l->out;
+	}
+	if (mode == DCG_BN_BATCH)
+		net->batches_tracked++;
+	return net->layer[net->layers - 1].out;
+}
+
+struct dcg_tensor *dcg_net_activation(struct dcg_net *net, int layer)
+{
+	return net->layer[layer].out;
+}
+
+void dcg_net_backward(struct dcg_net *net, const struct dcg_tensor *input, struct dcg_tensor *doutput, struct dcg_tensor *dinput, int grads)
+{
+	struct dcg_backend *be = net->be;
+	struct dcg_tensor *d = doutput;
+	for (int i = net->layers - 1; i >= 0; i--) {
+		struct layer *l = &net->layer[i];
+		const struct dcg_tensor *x = i ? net->layer[i - 1].out : input;
+		struct dcg_tensor *dx = i ? net->layer[i - 1].dout : dinput;
+		if (l->bn)
+			be->ops->bn_backward(be, l->bn, l->linear, l->out, d, d, l->spec.act, grads);
+		else if (l->spec.act != DCG_LINEAR)
+			be->ops->act_backward(be, l->out, d, d, l->spec.act);
+		/* A transposed layer's input is the convolution's small side. */
+		if (grads)
+			be->ops->conv_backward_weights(be, l->conv, l->spec.transposed ? d : x, l->spec.transposed ? x : d, grads == DCG_GRADS_ADD);
+		if (dx && l->spec.transposed)
+			be->ops->conv_forward(be, l->conv, d, dx);
+		else if (dx)
+			be->ops->conv_backward_data(be, l->conv, d, dx);
+		d = dx;
+	}
+}
+
+void dcg_net_adam(struct dcg_net *net, const struct dcg_adam *hp)
+{
+	net->be->ops->adam(net->be, net->param, net->params, hp);
+}

@@ -1,0 +1,151 @@
+#include "jobs/private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char *const verbs[] = {
+	[DCG_ACTION_PAUSE] = "paused", [DCG_ACTION_RESUME] = "resumed", [DCG_ACTION_CANCEL] = "cancelled",
+	[DCG_ACTION_SAMPLE] = "asked for a sample", [DCG_ACTION_CHECKPOINT] = "asked for a checkpoint",
+};
+
+static int refuse(struct dcg_error *err, int64_t id, const char *is, enum dcg_job_action action)
+{
+	return dcg_error_set(err, DCG_ESTATE, "job %lld is %s and cannot be %s", (long long)id, is, verbs[action]);
+}
+
+/* The job is at work: leave a wish, and make the trainer come to its end. Under lock. */
+static int wish(struct dcg_jobs *j, enum dcg_job_action action, struct dcg_error *err)
+{
+	enum dcg_want *want = &j->current.want;
+	struct dcg_trainer *t = j->current.trainer;
+	if (*want == DCG_WANT_CANCEL)
+		return action == DCG_ACTION_CANCEL ? 0 : refuse(err, j->current.id, "being cancelled", action);
+	switch (action) {
+	case DCG_ACTION_PAUSE:
+		if (*want == DCG_WANT_GO && t)
+			dcg_trainer_command(t, DCG_COMMAND_STOP);
+		*want = DCG_WANT_PAUSE;
+		return 0;
+	case DCG_ACTION_RESUME: /* of a job that is still writing its checkpoint */
+		if (*want == DCG_WANT_PAUSE)
+			*want = DCG_WANT_PAUSE_AND_RESUME;
+		return 0;
+	case DCG_ACTION_CANCEL:
+		if (t)
+			dcg_trainer_command(t, DCG_COMMAND_ABORT);
+		*want = DCG_WANT_CANCEL;
+		return 0;
+	case DCG_ACTION_SAMPLE:
+	case DCG_ACTION_CHECKPOINT:
+		if (*want != DCG_WANT_GO)
+			return refuse(err, j->current.id, "being paused", action);
+		if (!t)
+			return refuse(err, j->current.id, j->current.preparing ? "preparing" : "ending", action);
+		dcg_trainer_command(t, action == DCG_ACTION_SAMPLE ? DCG_COMMAND_SAMPLE : DCG_COMMAND_CHECKPOINT);
+		return 0;
+	}
+	return dcg_error_set(err, DCG_EINVAL, "unknown action");
+}
+
+/* The job is at rest, and we hold the write transaction. *ret_to: the state it moves to, or
+ * the one it has. */
+static int judge(const struct dcg_job_row *row, enum dcg_job_action action, enum dcg_job_state *ret_to, struct dcg_error *err)
+{
+	enum dcg_job_state to = row->state;
+	switch (action) {
+	case DCG_ACTION_PAUSE:
+		if (row->state != DCG_JOB_PAUSED)
+			return refuse(err, row->id, dcg_job_state_name(row->state), action);
+		break;
+	case DCG_ACTION_RESUME:
+		to = DCG_JOB_QUEUED;
+		break;
+	case DCG_ACTION_CANCEL:
+		to = DCG_JOB_CANCELLED;
+		break;
+	case DCG_ACTION_SAMPLE:
+	case DCG_ACTION_CHECKPOINT:
+		return refuse(err, row->id, dcg_job_state_name(row->state), action);
+	}
+	if (to != row->state && !dcg_job_may_move(row->state, to))
+		return refuse(err, row->id, dcg_job_state_name(row->state), action);
+	*ret_to = to;
+	return 0;
+}
+
+int dcg_jobs_act(struct dcg_jobs *j, int64_t id, enum dcg_job_action action, struct dcg_error *err)
+{
+	struct dcg_store_tx *tx;
+	struct dcg_job_row row;
+	enum dcg_job_state to = DCG_JOB_STATES;
+	if (id <= 0)
+		return dcg_error_set(err, DCG_ENOENT, "there is no job %lld", (long long)id);
+	pthread_mutex_lock(&j->lock);
+	int at_work = j->current.id == id;
+	int r = at_work ? wish(j, action, err) : 0;
+	pthread_mutex_unlock(&j->lock);
+	if (at_work)
+		return r;
+
+	if ((r = dcg_store_begin(j->store, 1, &tx, err)))
+		return r;
+	/* The worker may have taken it before we got the transaction; now it cannot. */
+	pthread_mutex_lock(&j->lock);
+	if ((at_work = j->current.id == id))
+		r = wish(j, action, err);
+	pthread_mutex_unlock(&j->lock);
+	if (at_work) {
+		dcg_store_rollback(tx);
+		return r;
+	}
+	if ((r = dcg_store_job_get(j->store, id, &row, err))) {
+		dcg_store_rollback(tx);
+		return r;
+	}
+	r = judge(&row, action, &to, err);
+	if (r || to == row.state)
+		dcg_store_rollback(tx);
+	else if (!(r = dcg_jobs_commit(j, tx, dcg_job_move(tx, &row, to, NULL, -1), err)) && to == DCG_JOB_QUEUED)
+		dcg_jobs_wake(j);
+	dcg_job_row_done(&row);
+	return r;
+}
+
+int dcg_jobs_delete(struct dcg_jobs *j, int64_t id, struct dcg_error *err)
+{
+	struct dcg_store_tx *tx;
+	struct dcg_job_row row;
+	struct dcg_file_row *files = NULL;
+	size_t count;
+	int64_t user = 0;
+	int r = dcg_store_begin(j->store, 1, &tx, err);
+	if (r)
+		return r;
+	if ((r = dcg_store_job_get(j->store, id, &row, err)))
+		goto rollback;
+	pthread_mutex_lock(&j->lock);
+	int at_work = j->current.id == id;
+	pthread_mutex_unlock(&j->lock);
+	/* Preparing or running without being current: nothing could be recorded, see worker.c. */
+	if (at_work || row.state == DCG_JOB_PREPARING || row.state == DCG_JOB_RUNNING)
+		r = dcg_error_set(err, DCG_ESTATE, "job %lld is %s and cannot be deleted: cancel it first", (long long)id, dcg_job_state_name(row.state));
+	if (!r && !(r = dcg_job_files(j, DCG_FILE_CHECKPOINT, id, -1, &files, &count, err)))
+		r = dcg_checkpoints_in_use(j, files, count, id, &user, err);
+	if (!r && user)
+		r = dcg_error_set(err, DCG_ESTATE, "job %lld cannot be deleted: job %lld starts from a checkpoint of it", (long long)id, (long long)user);
+	if (r) {
+		dcg_job_row_done(&row);
+		goto rollback;
+	}
+	dcg_store_job_delete(tx, id);
+	r = dcg_jobs_commit(j, tx, dcg_state_event(tx, id, "deleted", dcg_job_state_name(row.state), NULL, -1), err);
+	dcg_job_row_done(&row);
+	if (!r)
+		dcg_job_folder_remove(j, id); /* what a crash leaves, the next start removes */
+	free(files);
+	return r;
+rollback:
+	dcg_store_rollback(tx);
+	free(files);
+	return r;
+}

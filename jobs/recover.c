@@ -1,0 +1,151 @@
+#include "jobs/private.h"
+
+#include <dirent.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- Going back to a checkpoint -------------------------------------------------------- */
+
+int dcg_rewind_look(struct dcg_jobs *j, const struct dcg_job_row *row, const struct dcg_file_row *to, struct dcg_rewind *ret, struct dcg_error *err)
+{
+	struct dcg_rewind w = { .step = to ? to->step : -1 };
+	for (int kind = 0; kind < 2; kind++) {
+		int r = dcg_job_files(j, kind, row->id, w.step, &w.files[kind], &w.count[kind], err);
+		if (r) {
+			dcg_rewind_done(&w);
+			return r;
+		}
+		w.needed |= w.count[kind] > 0;
+	}
+	w.needed |= row->step > (to ? to->step : 0);
+	*ret = w;
+	return 0;
+}
+
+void dcg_rewind_apply(const struct dcg_rewind *w, struct dcg_store_tx *tx, struct dcg_job_row *row, const struct dcg_file_row *to)
+{
+	row->step = to ? to->step : 0;
+	row->epoch = to ? to->epoch : 0;
+	row->eta_s = NAN;
+	if (!w->needed)
+		return;
+	row->images_per_s = row->loss_d = row->loss_g = row->d_real = row->d_fake = NAN;
+	dcg_store_metrics_truncate(tx, row->id, w->step);
+	for (int kind = 0; kind < 2; kind++)
+		dcg_store_files_truncate(tx, kind, row->id, w->step);
+}
+
+void dcg_rewind_unlink(struct dcg_jobs *j, const struct dcg_rewind *w, int64_t job)
+{
+	for (int kind = 0; kind < 2; kind++)
+		for (size_t i = 0; i < w->count[kind]; i++)
+			dcg_job_file_unlink(j, kind, job, w->files[kind][i].name);
+}
+
+void dcg_rewind_done(struct dcg_rewind *w)
+{
+	for (int kind = 0; kind < 2; kind++)
+		free(w->files[kind]);
+	*w = (struct dcg_rewind){ .step = -1 };
+}
+
+/* --- At start ---------------------------------------------------------------------------- */
+
+/* Rows whose files are gone go too, with a word in the log; files without a row go. */
+static int reconcile(struct dcg_jobs *j, int64_t id, enum dcg_file_kind kind, struct dcg_error *err)
+{
+	struct dcg_file_row *rows;
+	size_t count, lost = 0;
+	int r = dcg_job_files(j, kind, id, -1, &rows, &count, err);
+	if (r)
+		return r;
+	dcg_job_folder_sweep(j, id, kind, rows, count);
+	for (size_t i = 0; i < count; i++)
+		if (!dcg_job_file_present(j, kind, &rows[i]))
+			rows[lost++] = rows[i];
+	struct dcg_store_tx *tx;
+	if (lost && !(r = dcg_store_begin(j->store, 1, &tx, err))) {
+		int own = 0;
+		for (size_t i = 0; i < lost; i++) {
+			char text[160];
+			snprintf(text, sizeof text, "the %s of step %lld is lost: %s is not there, or not of its size",
+				kind == DCG_FILE_SAMPLE ? "sample" : "checkpoint", (long long)rows[i].step, rows[i].name);
+			dcg_store_file_delete(tx, kind, rows[i].id);
+			own = own ? own : dcg_job_log(tx, id, "error", text);
+		}
+		r = dcg_jobs_commit(j, tx, own, err);
+		for (size_t i = 0; !r && i < lost; i++)
+			dcg_job_file_unlink(j, kind, id, rows[i].name);
+	}
+	free(rows);
+	return r;
+}
+
+/* A job that was at work when the process ended is queued again, at its newest checkpoint.
+ * Whether that file is sound is seen when it is opened. */
+static int requeue(struct dcg_jobs *j, struct dcg_job_row *row, struct dcg_error *err)
+{
+	struct dcg_file_row newest;
+	struct dcg_rewind w;
+	struct dcg_store_tx *tx;
+	int r = dcg_store_file_find(j->store, DCG_FILE_CHECKPOINT, row->id, DCG_NEWEST, 0, &newest, err);
+	if (r && r != DCG_ENOENT)
+		return r;
+	const struct dcg_file_row *to = r ? NULL : &newest;
+	if ((r = dcg_rewind_look(j, row, to, &w, err)))
+		return r;
+	if (!(r = dcg_store_begin(j->store, 1, &tx, err))) {
+		dcg_rewind_apply(&w, tx, row, to);
+		r = dcg_jobs_commit(j, tx, dcg_job_move(tx, row, DCG_JOB_QUEUED, NULL, w.needed ? row->step : -1), err);
+	}
+	if (!r)
+		dcg_rewind_unlink(j, &w, row->id);
+	dcg_rewind_done(&w);
+	return r;
+}
+
+static int recover_job(void *jobs, struct dcg_job_row *row, struct dcg_error *err)
+{
+	struct dcg_jobs *j = jobs;
+	int r = 0;
+	for (int kind = 0; !r && kind < 2; kind++)
+		r = reconcile(j, row->id, kind, err);
+	if (!r && (row->state == DCG_JOB_PREPARING || row->state == DCG_JOB_RUNNING))
+		r = requeue(j, row, err);
+	return r;
+}
+
+/* Folders whose job is no more: it was deleted, and then we died. */
+static void sweep_jobs(struct dcg_jobs *j)
+{
+	char *path, *end;
+	if (asprintf(&path, "%s/jobs", j->state_folder) < 0)
+		return;
+	DIR *dir = opendir(path);
+	free(path);
+	if (!dir)
+		return;
+	for (struct dirent *e; (e = readdir(dir));) {
+		struct dcg_job_row row;
+		if (e->d_name[0] < '1' || e->d_name[0] > '9' || strlen(e->d_name) > 18)
+			continue;
+		long long id = strtoll(e->d_name, &end, 10);
+		if (*end)
+			continue;
+		int r = dcg_store_job_get(j->store, id, &row, NULL);
+		if (!r)
+			dcg_job_row_done(&row);
+		else if (r == DCG_ENOENT)
+			dcg_job_folder_remove(j, id);
+	}
+	closedir(dir);
+}
+
+int dcg_jobs_recover(struct dcg_jobs *j, struct dcg_error *err)
+{
+	dcg_prepared_sweep(j, NULL);
+	sweep_jobs(j);
+	return dcg_jobs_each(j, -1, recover_job, j, err);
+}

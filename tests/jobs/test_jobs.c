@@ -1,0 +1,537 @@
+/* The queue, the worker, and what others may ask of it. */
+#include <pthread.h>
+
+#include "tests/jobs/world.h"
+
+static struct world w;
+
+static void setup(void)
+{
+	world_make(&w);
+}
+
+static void teardown(void)
+{
+	world_done(&w);
+}
+
+static int act(int64_t id, enum dcg_job_action action)
+{
+	return dcg_jobs_act(w.jobs, id, action, &err);
+}
+
+static int told;
+
+static void on_event(void *user)
+{
+	__atomic_add_fetch((int *)user, 1, __ATOMIC_RELAXED);
+}
+
+START_TEST(test_succeeds)
+{
+	world_start(&w);
+	dcg_jobs_on_event(w.jobs, on_event, &told);
+	int64_t id = submit(&w, "{" TINY ",\"epochs\":3,\"name\":\"first\",\"seed\":5}");
+	wait_state(&w, id, DCG_JOB_SUCCEEDED);
+	dcg_jobs_on_event(w.jobs, NULL, NULL);
+	ck_assert_int_gt(told, 4);
+	check_metrics(&w, id, 24);
+	int rewinds;
+	check_events(&w, id, 24, &rewinds);
+	ck_assert_int_eq(rewinds, 0);
+
+	int64_t steps[8];
+	ck_assert_uint_eq(count_files(&w, DCG_FILE_SAMPLE, id, steps, 8), 4);
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(steps[i], 8 * i);
+	ck_assert_uint_eq(count_files(&w, DCG_FILE_CHECKPOINT, id, steps, 8), 3);
+	ck_assert_int_eq(steps[2], 24);
+
+	struct dcg_job_row row = get(&w, id);
+	cJSON *o = dcg_job_json(&row);
+	ck_assert_str_eq(json_text(o, "state"), "succeeded");
+	ck_assert_str_eq(json_text(o, "name"), "first");
+	ck_assert_str_eq(json_text(o, "dataset"), "tiny");
+	ck_assert_double_eq(json_number(o, "epoch"), 3);
+	ck_assert_double_eq(json_number(o, "epochs"), 3);
+	ck_assert_double_eq(json_number(o, "step"), 24);
+	ck_assert_double_eq(json_number(o, "steps_total"), 24);
+	ck_assert_double_eq(json_number(o, "steps_per_epoch"), 8);
+	ck_assert_double_eq(json_number(o, "eta_s"), 0);
+	ck_assert(json_number(o, "images_per_s") > 0);
+	ck_assert(isfinite(json_number(o, "loss_g")));
+	ck_assert(cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(o, "error")));
+	/* Complete: what was left to the data set is filled in. */
+	const cJSON *params = cJSON_GetObjectItemCaseSensitive(o, "params");
+	ck_assert_double_eq(json_number(params, "seed"), 5);
+	ck_assert_double_eq(json_number(params, "channels"), 1);
+	ck_assert_int_ge(row.started_ms, row.created_ms);
+	ck_assert_int_ge(row.finished_ms, row.started_ms);
+	ck_assert_ptr_nonnull(strchr(json_text(o, "finished_at"), 'Z'));
+	cJSON_Delete(o);
+	dcg_job_row_done(&row);
+	char status[128];
+	dcg_jobs_status(w.jobs, status, sizeof status);
+	ck_assert_str_eq(status, "idle, 0 queued");
+}
+END_TEST
+
+/* However often it is stopped and goes on: the same weights, each step once. */
+START_TEST(test_pause_is_exact)
+{
+	enum { EPOCHS = 120, STEPS = EPOCHS * STEPS_PER_EPOCH };
+	static const char body[] = "{" TINY ",\"epochs\":120,\"ema\":0.9,\"sample_every\":40,\"checkpoint_every\":30}";
+	world_start(&w);
+	int64_t plain = submit(&w, body), stopped = submit(&w, body);
+	int pauses = 0;
+	wait_state(&w, plain, DCG_JOB_SUCCEEDED);
+	for (;; pauses++) {
+		while (state_of(&w, stopped) == DCG_JOB_QUEUED || state_of(&w, stopped) == DCG_JOB_PREPARING)
+			nap_ms(1);
+		nap_ms(5 + 15 * (pauses % 3));
+		if (act(stopped, DCG_ACTION_PAUSE)) {
+			ck_assert_int_eq(state_of(&w, stopped), DCG_JOB_SUCCEEDED);
+			break;
+		}
+		while (state_of(&w, stopped) == DCG_JOB_RUNNING)
+			nap_ms(1);
+		if (state_of(&w, stopped) == DCG_JOB_SUCCEEDED)
+			break;
+		ck_assert_int_eq(state_of(&w, stopped), DCG_JOB_PAUSED);
+		ok(act(stopped, DCG_ACTION_PAUSE));
+		ok(act(stopped, DCG_ACTION_RESUME));
+		ok(act(stopped, DCG_ACTION_RESUME));
+	}
+	ck_assert_int_ge(pauses, 2);
+	check_metrics(&w, plain, STEPS);
+	check_metrics(&w, stopped, STEPS);
+	int rewinds;
+	check_events(&w, stopped, STEPS, &rewinds);
+	ck_assert_int_eq(rewinds, 0);
+	check_same_tensors(&w, plain, &w, stopped, STEPS);
+}
+END_TEST
+
+struct nagger {
+	int64_t id;
+	unsigned seed;
+};
+
+static void *nag(void *arg)
+{
+	struct nagger *n = arg;
+	static const enum dcg_job_action actions[] = { DCG_ACTION_PAUSE, DCG_ACTION_RESUME, DCG_ACTION_RESUME, DCG_ACTION_SAMPLE, DCG_ACTION_CHECKPOINT };
+	for (int i = 0; i < 150; i++) {
+		struct dcg_error why;
+		int r = dcg_jobs_act(w.jobs, n->id, actions[rand_r(&n->seed) % 5], &why);
+		if (r && r != DCG_ESTATE)
+			return strdup(why.text);
+		nap_ms((int)(rand_r(&n->seed) % 4));
+	}
+	return NULL;
+}
+
+START_TEST(test_many_ask_at_once)
+{
+	enum { EPOCHS = 150, STEPS = EPOCHS * STEPS_PER_EPOCH };
+	static const char body[] = "{" TINY ",\"epochs\":150,\"sample_every\":0,\"checkpoint_every\":0}";
+	world_start(&w);
+	int64_t plain = submit(&w, body), nagged = submit(&w, body);
+	wait_state(&w, plain, DCG_JOB_SUCCEEDED);
+	pthread_t threads[3];
+	struct nagger naggers[3];
+	for (int i = 0; i < 3; i++) {
+		naggers[i] = (struct nagger){ nagged, 17u + (unsigned)i };
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, nag, &naggers[i]), 0);
+	}
+	for (int i = 0; i < 3; i++) {
+		void *wrong;
+		pthread_join(threads[i], &wrong);
+		ck_assert_msg(wrong == NULL, "%s", (char *)wrong);
+	}
+	for (double end = now_s() + 60; state_of(&w, nagged) != DCG_JOB_SUCCEEDED && now_s() < end; nap_ms(5))
+		act(nagged, DCG_ACTION_RESUME);
+	wait_state(&w, nagged, DCG_JOB_SUCCEEDED);
+	check_metrics(&w, nagged, STEPS);
+	check_events(&w, nagged, STEPS, NULL);
+	check_same_tensors(&w, plain, &w, nagged, STEPS);
+}
+END_TEST
+
+START_TEST(test_order)
+{
+	world_open(&w);
+	int64_t id[4];
+	id[0] = submit(&w, "{" TINY ",\"epochs\":1,\"priority\":-1}");
+	id[1] = submit(&w, "{" TINY ",\"epochs\":1}");
+	id[2] = submit(&w, "{" TINY ",\"epochs\":1,\"priority\":5}");
+	id[3] = submit(&w, "{" TINY ",\"epochs\":1}");
+	char status[128];
+	dcg_jobs_status(w.jobs, status, sizeof status);
+	ck_assert_str_eq(status, "idle, 4 queued");
+	ok(dcg_jobs_start(w.jobs, &err));
+	static const int order[] = { 2, 1, 3, 0 };
+	for (int i = 0; i < 4; i++)
+		wait_state(&w, id[i], DCG_JOB_SUCCEEDED);
+	int64_t before = 0;
+	for (int i = 0; i < 4; i++) {
+		struct dcg_job_row row = get(&w, id[order[i]]);
+		ck_assert_int_ge(row.started_ms, before);
+		before = row.finished_ms;
+		dcg_job_row_done(&row);
+	}
+}
+END_TEST
+
+/* A job that would run for minutes; each test stops it. */
+#define LONG "{" TINY ",\"epochs\":1000000,\"sample_every\":0,\"checkpoint_every\":0}"
+
+START_TEST(test_legal_and_illegal)
+{
+	world_open(&w);
+	int64_t id = submit(&w, LONG), second = submit(&w, LONG);
+	fails(act(id + 77, DCG_ACTION_PAUSE), DCG_ENOENT);
+	fails(act(0, DCG_ACTION_PAUSE), DCG_ENOENT);
+	fails(act(-1, DCG_ACTION_CANCEL), DCG_ENOENT);
+	/* queued */
+	fails(act(id, DCG_ACTION_PAUSE), DCG_ESTATE);
+	says("is queued and cannot be paused");
+	fails(act(id, DCG_ACTION_SAMPLE), DCG_ESTATE);
+	fails(act(id, DCG_ACTION_CHECKPOINT), DCG_ESTATE);
+	ok(act(id, DCG_ACTION_RESUME));
+	ok(act(second, DCG_ACTION_CANCEL));
+	ok(act(second, DCG_ACTION_CANCEL));
+	/* cancelled */
+	fails(act(second, DCG_ACTION_RESUME), DCG_ESTATE);
+	fails(act(second, DCG_ACTION_PAUSE), DCG_ESTATE);
+	fails(act(second, DCG_ACTION_SAMPLE), DCG_ESTATE);
+	/* running */
+	ok(dcg_jobs_start(w.jobs, &err));
+	wait_state(&w, id, DCG_JOB_RUNNING);
+	ok(act(id, DCG_ACTION_RESUME));
+	fails(dcg_jobs_delete(w.jobs, id, &err), DCG_ESTATE);
+	/* paused */
+	ok(act(id, DCG_ACTION_PAUSE));
+	ok(act(id, DCG_ACTION_PAUSE));
+	wait_state(&w, id, DCG_JOB_PAUSED);
+	fails(act(id, DCG_ACTION_SAMPLE), DCG_ESTATE);
+	ok(act(id, DCG_ACTION_RESUME));
+	wait_state(&w, id, DCG_JOB_RUNNING);
+	/* pausing and resuming before it has paused: it goes on by itself */
+	ok(act(id, DCG_ACTION_PAUSE));
+	ok(act(id, DCG_ACTION_RESUME));
+	nap_ms(300);
+	wait_state(&w, id, DCG_JOB_RUNNING);
+	/* cancelling keeps what there was, and makes no checkpoint of its own */
+	int64_t steps[16];
+	size_t before = count_files(&w, DCG_FILE_CHECKPOINT, id, steps, 16);
+	ck_assert_uint_ge(before, 1);
+	nap_ms(30);
+	ok(act(id, DCG_ACTION_CANCEL));
+	wait_state(&w, id, DCG_JOB_CANCELLED);
+	ck_assert_uint_eq(count_files(&w, DCG_FILE_CHECKPOINT, id, steps, 16), before);
+	struct dcg_job_row row = get(&w, id);
+	ck_assert_int_gt(row.step, steps[before - 1]);
+	check_metrics(&w, id, row.step);
+	dcg_job_row_done(&row);
+	fails(act(id, DCG_ACTION_RESUME), DCG_ESTATE);
+	/* A paused one can be cancelled, too. */
+	int64_t third = submit(&w, LONG);
+	wait_state(&w, third, DCG_JOB_RUNNING);
+	ok(act(third, DCG_ACTION_PAUSE));
+	wait_state(&w, third, DCG_JOB_PAUSED);
+	ok(act(third, DCG_ACTION_CANCEL));
+	ck_assert_int_eq(state_of(&w, third), DCG_JOB_CANCELLED);
+}
+END_TEST
+
+START_TEST(test_pause_lets_the_next_run)
+{
+	world_start(&w);
+	int64_t first = submit(&w, LONG);
+	wait_state(&w, first, DCG_JOB_RUNNING);
+	int64_t second = submit(&w, LONG), third = submit(&w, LONG);
+	ok(act(first, DCG_ACTION_PAUSE));
+	wait_state(&w, second, DCG_JOB_RUNNING);
+	ck_assert_int_eq(state_of(&w, first), DCG_JOB_PAUSED);
+	/* Resumed, it is the first among its equals. */
+	ok(act(first, DCG_ACTION_RESUME));
+	ok(act(second, DCG_ACTION_CANCEL));
+	wait_state(&w, first, DCG_JOB_RUNNING);
+	ck_assert_int_eq(state_of(&w, third), DCG_JOB_QUEUED);
+	char status[128];
+	dcg_jobs_status(w.jobs, status, sizeof status);
+	ck_assert_ptr_nonnull(strstr(status, "/1000000, 1 queued"));
+}
+END_TEST
+
+static void wait_files(enum dcg_file_kind kind, int64_t id, size_t count)
+{
+	for (double end = now_s() + 30; count_files(&w, kind, id, NULL, 0) < count; nap_ms(3))
+		ck_assert_msg(now_s() < end, "no file came");
+}
+
+START_TEST(test_files_now)
+{
+	world_start(&w);
+	int64_t id = submit(&w, LONG);
+	wait_state(&w, id, DCG_JOB_RUNNING);
+	for (size_t i = 1; i <= 2; i++) {
+		ok(act(id, DCG_ACTION_SAMPLE));
+		wait_files(DCG_FILE_SAMPLE, id, i);
+		ok(act(id, DCG_ACTION_CHECKPOINT));
+		wait_files(DCG_FILE_CHECKPOINT, id, i);
+		nap_ms(10);
+	}
+	struct dcg_file_row file;
+	ok(dcg_store_file_find(dcg_jobs_store(w.jobs), DCG_FILE_SAMPLE, id, DCG_NEWEST, 0, &file, &err));
+	ck_assert_int_gt(file.step, 0);
+	ck_assert_int_eq(file.epoch, file.step / STEPS_PER_EPOCH);
+}
+END_TEST
+
+START_TEST(test_fails_with_reason)
+{
+	char path[512];
+	world_open(&w);
+	int64_t id = submit(&w, "{" TINY ",\"epochs\":1}");
+	snprintf(path, sizeof path, "%s/tiny/train-images-idx3-ubyte", w.data);
+	ck_assert_int_eq(unlink(path), 0);
+	ok(dcg_jobs_start(w.jobs, &err));
+	wait_state(&w, id, DCG_JOB_FAILED);
+	struct dcg_job_row row = get(&w, id);
+	ck_assert_ptr_nonnull(row.error);
+	ck_assert_msg(strstr(row.error, "\"tiny\"") != NULL, "%s", row.error);
+	ck_assert_msg(strstr(row.error, w.folder) == NULL, "a path of the server: %s", row.error);
+	cJSON *o = dcg_job_json(&row);
+	ck_assert_str_eq(json_text(o, "error"), row.error);
+	cJSON_Delete(o);
+	ck_assert_int_gt(row.finished_ms, 0);
+	dcg_job_row_done(&row);
+	fails(act(id, DCG_ACTION_RESUME), DCG_ESTATE);
+	/* The next job is none the worse. */
+	snprintf(path, sizeof path, "%s/tiny", w.data);
+	write_idx(path, PICTURES, SIDE);
+	wait_state(&w, submit(&w, "{" TINY ",\"epochs\":1}"), DCG_JOB_SUCCEEDED);
+}
+END_TEST
+
+static const char *fault(const char *pointer)
+{
+	for (int i = 0; i < inv.count; i++)
+		if (strcmp(inv.field[i].pointer, pointer) == 0)
+			return inv.field[i].detail;
+	return "";
+}
+
+START_TEST(test_refused)
+{
+	int64_t id = -7;
+	world_open(&w);
+	ck_assert_int_eq(post_job(&w, "{\"dataset\":\"none\",\"from_checkpoint\":9,\"ngf\":0}", &id), DCG_EINVAL);
+	ck_assert_int_eq(inv.code, DCG_EINVAL);
+	ck_assert_int_eq(inv.count, 3);
+	ck_assert_ptr_nonnull(strstr(fault("/dataset"), "tiny"));
+	ck_assert_str_eq(fault("/from_checkpoint"), "there is no checkpoint 9");
+	ck_assert_str_ne(fault("/ngf"), "");
+	/* Judged also when size and channels come from the data set. */
+	ck_assert_int_eq(post_job(&w, "{\"dataset\":\"tiny\",\"kernel\":\"abacus\"}", &id), DCG_EINVAL);
+	ck_assert_int_eq(inv.count, 1);
+	ck_assert_str_ne(fault("/kernel"), "");
+	ck_assert_int_eq(id, -7);
+	struct dcg_job_row *rows;
+	size_t count;
+	ok(dcg_store_jobs(dcg_jobs_store(w.jobs), &(struct dcg_job_filter){ .state = -1, .limit = 10 }, &rows, &count, &err));
+	ck_assert_uint_eq(count, 0);
+	dcg_store_jobs_free(rows, count);
+}
+END_TEST
+
+START_TEST(test_queue_full)
+{
+	const char *roots[] = { w.data, NULL };
+	struct dcg_jobs_config cfg = { .state_folder = w.state, .dataset_roots = roots, .max_queued = 3 };
+	ok(dcg_jobs_new(&w.jobs, &cfg, &err));
+	ck_assert_int_eq(post_dataset(&w, "{\"name\":\"tiny\",\"path\":\"tiny\"}"), 0);
+	int64_t id = 0, last = 0;
+	for (int i = 0; i < 3; i++)
+		last = submit(&w, LONG);
+	ck_assert_int_eq(post_job(&w, LONG, &id), DCG_EBUSY);
+	ck_assert_int_eq(inv.code, DCG_EBUSY);
+	ok(act(last, DCG_ACTION_CANCEL));
+	submit(&w, LONG);
+}
+END_TEST
+
+START_TEST(test_from_checkpoint)
+{
+	char body[512];
+	struct dcg_file_row file;
+	int64_t id;
+	world_start(&w);
+	int64_t first = submit(&w, "{" TINY ",\"epochs\":2}");
+	wait_state(&w, first, DCG_JOB_SUCCEEDED);
+	ok(dcg_store_file_find(dcg_jobs_store(w.jobs), DCG_FILE_CHECKPOINT, first, DCG_NEWEST, 0, &file, &err));
+	snprintf(body, sizeof body, "{\"dataset\":\"tiny\",\"from_checkpoint\":%lld,\"ngf\":4,\"ndf\":2,\"z_dim\":8,\"arch\":\"paper\"}", (long long)file.id);
+	ck_assert_int_eq(post_job(&w, body, &id), DCG_EINVAL);
+	ck_assert_int_eq(inv.count, 2);
+	ck_assert_ptr_nonnull(strstr(fault("/ngf"), "expected 2"));
+	ck_assert_ptr_nonnull(strstr(fault("/arch"), "expected pytorch"));
+
+	/* With a learning rate of 0 the weights stay as they were: those of the checkpoint. */
+	snprintf(body, sizeof body, "{" TINY ",\"epochs\":1,\"seed\":99,\"lr_g\":0,\"lr_d\":0,\"from_checkpoint\":%lld}", (long long)file.id);
+	int64_t second = submit(&w, body);
+	wait_state(&w, second, DCG_JOB_SUCCEEDED);
+	check_metrics(&w, second, STEPS_PER_EPOCH);
+	size_t n, m, same = 0;
+	char *x = final_tensors(&w, first, 16, &n), *y = final_tensors(&w, second, 8, &m);
+	ck_assert_uint_eq(n, m);
+	for (size_t i = 0; i + 4 <= n; i += 4)
+		same += memcmp(x + i, y + i, 4) == 0;
+	/* A third is weights; moments, statistics differ. Fresh weights would share nothing. */
+	ck_assert_msg(same * 4 > n / 4, "%zu of %zu floats are the same", same, n / 4);
+	free(x);
+	free(y);
+}
+END_TEST
+
+START_TEST(test_delete)
+{
+	char path[600], body[512];
+	struct dcg_file_row file;
+	world_start(&w);
+	int64_t id = submit(&w, "{" TINY ",\"epochs\":2}");
+	wait_state(&w, id, DCG_JOB_SUCCEEDED);
+	ok(dcg_store_file_find(dcg_jobs_store(w.jobs), DCG_FILE_CHECKPOINT, id, DCG_NEWEST, 0, &file, &err));
+	/* Not while another is to start from it. */
+	int64_t busy = submit(&w, LONG);
+	wait_state(&w, busy, DCG_JOB_RUNNING);
+	snprintf(body, sizeof body, "{" TINY ",\"epochs\":1,\"from_checkpoint\":%lld}", (long long)file.id);
+	int64_t heir = submit(&w, body);
+	fails(dcg_jobs_delete(w.jobs, id, &err), DCG_ESTATE);
+	says("starts from a checkpoint");
+	ok(dcg_jobs_delete(w.jobs, heir, &err)); /* a queued one */
+	ok(dcg_jobs_delete(w.jobs, id, &err));
+	fails(dcg_jobs_delete(w.jobs, id, &err), DCG_ENOENT);
+	snprintf(path, sizeof path, "%s/jobs/%lld", w.state, (long long)id);
+	ck_assert_int_ne(access(path, F_OK), 0);
+	ck_assert_int_eq(post_job(&w, body, &heir), DCG_EINVAL);
+	/* The last word on it is an event. */
+	struct dcg_event_row *rows;
+	size_t count;
+	int64_t oldest, newest;
+	ok(dcg_store_events(dcg_jobs_store(w.jobs), id, 0, 10000, &rows, &count, &oldest, &newest, &err));
+	ck_assert_ptr_nonnull(strstr(rows[count - 1].data_json, "\"state\":\"deleted\",\"previous\":\"succeeded\""));
+	dcg_store_events_free(rows, count);
+	/* What others put into the folder stays, and a link is not followed. */
+	ok(act(busy, DCG_ACTION_PAUSE));
+	wait_state(&w, busy, DCG_JOB_PAUSED);
+	char kept[700], outside[600], link[700];
+	snprintf(kept, sizeof kept, "%s/jobs/%lld/samples/notes.txt", w.state, (long long)busy);
+	ok(dcg_file_write_atomic(kept, "mine", 4, &err));
+	snprintf(outside, sizeof outside, "%s/outside.png", w.folder);
+	ok(dcg_file_write_atomic(outside, "mine", 4, &err));
+	snprintf(link, sizeof link, "%s/jobs/%lld/samples/step-0000000007.png", w.state, (long long)busy);
+	ck_assert_int_eq(symlink(outside, link), 0);
+	ok(dcg_jobs_delete(w.jobs, busy, &err));
+	ck_assert_int_eq(access(kept, F_OK), 0);
+	ck_assert_int_eq(access(outside, F_OK), 0);
+	ck_assert_int_ne(access(link, F_OK), 0);
+}
+END_TEST
+
+START_TEST(test_retention)
+{
+	int64_t steps[32];
+	world_start(&w);
+	int64_t id = submit(&w, "{" TINY ",\"epochs\":11,\"keep_last\":2,\"keep_every\":4}");
+	wait_state(&w, id, DCG_JOB_SUCCEEDED);
+	ck_assert_uint_eq(count_files(&w, DCG_FILE_CHECKPOINT, id, steps, 32), 4);
+	static const int epochs[] = { 4, 8, 10, 11 };
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(steps[i], epochs[i] * STEPS_PER_EPOCH);
+	ck_assert_uint_eq(count_files(&w, DCG_FILE_SAMPLE, id, steps, 32), 12);
+	/* The files of the others are gone. */
+	char path[600];
+	snprintf(path, sizeof path, "%s/jobs/%lld/checkpoints/step-%010d.safetensors", w.state, (long long)id, 9 * STEPS_PER_EPOCH);
+	ck_assert_int_ne(access(path, F_OK), 0);
+}
+END_TEST
+
+/* The pinned, the best, and those that others start from stay. */
+START_TEST(test_retention_of_special)
+{
+	char body[512];
+	struct dcg_store_tx *tx;
+	struct dcg_file_row *rows;
+	size_t n;
+	int64_t steps[32];
+	world_start(&w);
+	int64_t id = submit(&w, "{" TINY ",\"epochs\":1000000,\"keep_last\":20,\"checkpoint_every\":0,\"sample_every\":0}");
+	wait_state(&w, id, DCG_JOB_RUNNING);
+	for (size_t i = 1; i <= 5; i++) {
+		ok(act(id, DCG_ACTION_CHECKPOINT));
+		wait_files(DCG_FILE_CHECKPOINT, id, i);
+	}
+	ok(act(id, DCG_ACTION_PAUSE));
+	wait_state(&w, id, DCG_JOB_PAUSED);
+	ok(dcg_store_files(dcg_jobs_store(w.jobs), DCG_FILE_CHECKPOINT, id, -1, 100, &rows, &n, &err));
+	ck_assert_uint_ge(n, 5);
+	ok(dcg_store_begin(dcg_jobs_store(w.jobs), 1, &tx, &err));
+	rows[0].pinned = 1;
+	rows[0].score = 3;
+	rows[2].score = 1;
+	rows[3].score = 2;
+	for (int i = 0; i < 4; i++)
+		dcg_store_file_update(tx, DCG_FILE_CHECKPOINT, &rows[i]);
+	ok(dcg_store_commit(tx, &err));
+	int64_t busy = submit(&w, LONG);
+	wait_state(&w, busy, DCG_JOB_RUNNING);
+	snprintf(body, sizeof body, "{" TINY ",\"epochs\":1,\"priority\":-100,\"from_checkpoint\":%lld}", (long long)rows[1].id);
+	submit(&w, body);
+	/* From now on only one is kept of those that are not special. */
+	struct dcg_job_row row = get(&w, id);
+	char *keep = strstr(row.params_json, "\"keep_last\":20");
+	ck_assert_ptr_nonnull(keep);
+	memcpy(keep, "\"keep_last\":1 ", strlen("\"keep_last\":20"));
+	ok(dcg_store_begin(dcg_jobs_store(w.jobs), 1, &tx, &err));
+	dcg_store_job_update(tx, &row, DCG_JOB_PAUSED);
+	ok(dcg_store_commit(tx, &err));
+	dcg_job_row_done(&row);
+	ok(act(id, DCG_ACTION_RESUME));
+	ok(act(busy, DCG_ACTION_CANCEL));
+	wait_state(&w, id, DCG_JOB_RUNNING);
+	nap_ms(20);
+	ok(act(id, DCG_ACTION_PAUSE));
+	wait_state(&w, id, DCG_JOB_PAUSED);
+	ck_assert_uint_eq(count_files(&w, DCG_FILE_CHECKPOINT, id, steps, 32), 4);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(steps[i], rows[i].step);
+	ck_assert_int_gt(steps[3], rows[n - 1].step);
+	free(rows);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("jobs");
+	TCase *t = tcase_create("all");
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_set_timeout(t, 120);
+	tcase_add_test(t, test_succeeds);
+	tcase_add_test(t, test_pause_is_exact);
+	tcase_add_test(t, test_many_ask_at_once);
+	tcase_add_test(t, test_order);
+	tcase_add_test(t, test_legal_and_illegal);
+	tcase_add_test(t, test_pause_lets_the_next_run);
+	tcase_add_test(t, test_files_now);
+	tcase_add_test(t, test_fails_with_reason);
+	tcase_add_test(t, test_refused);
+	tcase_add_test(t, test_queue_full);
+	tcase_add_test(t, test_from_checkpoint);
+	tcase_add_test(t, test_delete);
+	tcase_add_test(t, test_retention);
+	tcase_add_test(t, test_retention_of_special);
+	suite_add_tcase(s, t);
+	return tap_run(s);
+}

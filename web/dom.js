@@ -1,0 +1,78 @@
+// Building elements. Text from the server only ever becomes a text node.
+
+/** h('p', {class: 'x', onclick: f}, 'text', node, null) */
+export function h(tag, attrs = {}, ...children) {
+	const node = document.createElement(tag);
+	for (const [key, value] of Object.entries(attrs)) {
+		if (value === undefined || value === null || value === false)
+			continue;
+		if (key.startsWith('on'))
+			node.addEventListener(key.slice(2), value);
+		else if (key === 'value' || key === 'checked')
+			node[key] = value;
+		else
+			node.setAttribute(key, value === true ? '' : value);
+	}
+	add(node, children);
+	return node;
+}
+
+export function add(node, children) {
+	for (const child of children.flat())
+		if (child !== undefined && child !== null && child !== false)
+			node.append(child);
+}
+
+export function replace(node, ...children) {
+	node.replaceChildren();
+	add(node, children);
+}
+
+/** Sets a text only when it changed, so that nothing is laid out or announced in vain. */
+export function setText(node, text) {
+	if (node.textContent !== text)
+		node.textContent = text;
+}
+
+let serial = 0;
+export function uniqueId(prefix) {
+	return `${prefix}-${++serial}`;
+}
+
+/** Tells assistive technology, politely. */
+export function announce(text) {
+	document.getElementById('status').textContent = text;
+}
+
+/** A message in the corner that goes by itself (errors stay longer and can be closed). */
+export function toast(text, kind = 'info') {
+	const close = h('button', { type: 'button', class: 'plain', 'aria-label': 'Close this message', onclick: () => node.remove() }, '×');
+	const node = h('div', { class: `toast ${kind}`, role: kind === 'error' ? 'alert' : 'status' }, h('span', {}, text), close);
+	document.getElementById('toasts').append(node);
+	setTimeout(() => node.remove(), kind === 'error' ? 12000 : 5000);
+}
+
+/** A block for "loading", "nothing here" and "that failed, try again". */
+export function loading(text) {
+	return h('div', { class: 'blank', role: 'status' }, h('span', { class: 'spinner', 'aria-hidden': 'true' }), h('p', {}, text));
+}
+
+export function failure(error, retry) {
+	return h('div', { class: 'callout bad', role: 'alert' },
+		h('div', {}, h('strong', {}, 'This could not be loaded. '), h('span', {}, error.message)),
+		retry && h('button', { type: 'button', onclick: retry }, 'Try again'));
+}
+
+/** A button that works: it keeps the focus, and clicks do nothing (see app.js). */
+export function busy(button, on) {
+	button.classList.toggle('busy', on);
+	if (on)
+		button.setAttribute('aria-disabled', 'true');
+	else
+		button.removeAttribute('aria-disabled');
+}
+
+/** Whether a key press belongs to a field rather than to the page. */
+export function isTyping(event) {
+	return event.target instanceof Element && event.target.closest('input, select, textarea, dialog') !== null;
+}

@@ -1,0 +1,136 @@
+// One job: how far it is, its curves, its samples, its checkpoints.
+
+import { h, replace, loading, failure, setText, toast } from './dom.js';
+import * as f from './format.js';
+import { ready } from './events.js';
+import { jobs, changes, loadJob, FINAL } from './state.js';
+import { statePill, progressBlock } from './progress.js';
+import { actionBar } from './actions.js';
+import { curves } from './curves.js';
+import { samples } from './samples.js';
+import { checkpoints } from './checkpoints.js';
+import { log } from './log.js';
+import { grouped, label, COMMON, GROUPS } from './fields.js';
+
+export function jobView(ctx) {
+	const { id, signal, setTitle } = ctx;
+	const body = h('div', {});
+	const heading = h('h1', {}, `Job ${id}`);
+	const pill = statePill();
+	const actions = actionBar();
+	const about = h('p', { class: 'muted about' });
+	const progress = progressBlock();
+	const facts = h('dl', { class: 'facts' });
+	const why = h('div', {});
+	const params = h('details', { class: 'card params' }, h('summary', {}, h('h2', {}, 'Parameters')));
+	const cells = [];
+	let built = false;
+
+	const node = h('section', { class: 'job' },
+		h('nav', { class: 'crumbs', 'aria-label': 'Breadcrumb' }, h('a', { href: '#/jobs' }, 'Jobs'), h('span', { 'aria-hidden': 'true' }, '/'), h('span', { 'aria-current': 'page' }, `#${id}`)),
+		body);
+
+	/** The place keeps its cell, whatever it is called in this state of the job. */
+	function fact(place, name, text) {
+		let cell = cells[place];
+		if (!cell) {
+			cell = cells[place] = { name: h('dt', {}), text: h('dd', {}) };
+			facts.append(h('div', {}, cell.name, cell.text));
+		}
+		setText(cell.name, name);
+		setText(cell.text, text);
+	}
+
+	function build() {
+		built = true;
+		const points = checkpoints(ctx);
+		replace(body,
+			h('div', { class: 'title-row' }, h('div', { class: 'title' }, heading, pill.node), actions.node),
+			about, why,
+			h('div', { class: 'card' }, progress.node, facts),
+			h('div', { class: 'columns' },
+				curves(ctx),
+				h('div', { class: 'column' }, samples(ctx), points.generate)),
+			points.node, log(ctx), params);
+	}
+
+	function update(job) {
+		setText(heading, f.jobTitle(job));
+		pill.update(job);
+		actions.update(job);
+		progress.update(job);
+		setText(about, [job.dataset, job.params.size > 0 && `${job.params.size}×${job.params.size}`, `${job.params.arch} architecture`, `made ${f.when(job.created_at)}`].filter(Boolean).join(' · '));
+		fact(0, 'Loss of D', f.figure(job.loss_d));
+		fact(1, 'Loss of G', f.figure(job.loss_g));
+		fact(2, 'D(x)', f.figure(job.d_real));
+		fact(3, 'D(G(z))', f.figure(job.d_fake));
+		if (FINAL.has(job.state)) {
+			fact(4, 'Started', f.when(job.started_at));
+			fact(5, 'Ended', f.when(job.finished_at));
+		} else {
+			fact(4, 'Images/s', f.rate(job.images_per_s));
+			fact(5, 'Time left', f.duration(job.eta_s));
+		}
+		showWhy(job);
+		showParams(job);
+		setTitle(job.state === 'running' ? `${Math.floor(100 * job.step / job.steps_total)} % · ${f.jobTitle(job)}` : `${f.jobTitle(job)} (${job.state})`);
+	}
+
+	function showWhy(job) {
+		const key = job.state === 'failed' ? job.error ?? '' : null;
+		if (why.dataset.key === String(key))
+			return;
+		why.dataset.key = String(key);
+		replace(why, key !== null && h('div', { class: 'callout bad failed', role: 'alert' },
+			h('div', {}, h('strong', {}, 'This job failed'), h('p', { class: 'reason' }, key || 'No reason was recorded.'),
+				h('p', { class: 'muted' }, job.step > 0 ? 'Its curves and samples up to then are below. It can be tried again with other settings, or trained on from one of its checkpoints.' : 'It failed before the first step.')),
+			h('a', { class: 'button', href: `#/new?copy=${job.id}` }, 'Try again with changes')));
+	}
+
+	function showParams(job) {
+		const key = JSON.stringify(job.params);
+		if (params.dataset.key === key)
+			return;
+		params.dataset.key = key;
+		const groups = grouped(Object.keys(job.params), [['Job', COMMON], ...GROUPS]);
+		replace(params, params.querySelector('summary'),
+			h('div', { class: 'param-groups' }, groups.map(([title, names]) => h('div', {}, h('h3', {}, title),
+				h('dl', {}, names.map((name) => h('div', { title: name }, h('dt', {}, label(name)), h('dd', {}, f.value(job.params[name])))))))),
+			h('a', { class: 'button', href: `#/new?copy=${job.id}` }, 'New job with these'));
+	}
+
+	async function load() {
+		if (!built)
+			replace(body, loading('Loading the job…'));
+		try {
+			await ready;
+			const job = await loadJob(id, { signal });
+			if (!built)
+				build();
+			update(job);
+		} catch (error) {
+			if (signal.aborted)
+				return;
+			replace(body, error.status === 404
+				? h('div', { class: 'blank' }, h('h1', {}, `There is no job ${id}`), h('p', {}, 'It may have been deleted.'), h('a', { class: 'button', href: '#/jobs' }, 'To the jobs'))
+				: failure(error, load));
+			built = false;
+		}
+	}
+
+	changes.addEventListener('job', ({ detail }) => built && detail.id === id && update(detail), { signal });
+	changes.addEventListener('gone', ({ detail }) => {
+		if (detail === id && built) {
+			toast(`Job ${id} is gone`);
+			location.hash = '#/jobs';
+		}
+	}, { signal });
+	changes.addEventListener('reset', load, { signal });
+	setTitle(`Job ${id}`);
+	if (jobs.has(id)) {
+		build();
+		update(jobs.get(id));
+	}
+	load();
+	return { node };
+}
