@@ -27,7 +27,7 @@ export function curves({ id, query, setQuery, signal }) {
 			title: 'What D says', min: 0, max: 1, onCursor, signal, rows: rows([
 				{ key: 'd_real', label: 'D(x), real', colour: '--plot-d' },
 				{ key: 'd_fake', label: 'D(G(z)), generated', colour: '--plot-g' },
-				{ key: 'd_fake_after', label: 'D(G(z)) after the update', colour: '--plot-extra', dash: [4, 3], hidden: true }]),
+				{ key: 'd_fake_after', label: 'D(G(z)), after step', colour: '--plot-extra', dash: [4, 3], hidden: true }]),
 		}),
 		new Plot({
 			title: 'Speed', onCursor, signal, rows: rows([
