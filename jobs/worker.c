@@ -98,6 +98,27 @@ static int newest_sound(struct dcg_run *run, struct dcg_file_row *ret, struct dc
 	return r ? DCG_ENOENT : 0;
 }
 
+/* From now on others may send commands; what they wished before is sent now. */
+static void open_to_commands(struct dcg_run *run)
+{
+	struct dcg_jobs *j = run->j;
+	pthread_mutex_lock(&j->lock);
+	j->current.preparing = 0;
+	j->current.trainer = run->trainer;
+	if (j->quick || j->current.want == DCG_WANT_CANCEL)
+		dcg_trainer_command(run->trainer, DCG_COMMAND_ABORT);
+	else if (j->stopping || j->current.want != DCG_WANT_GO)
+		dcg_trainer_command(run->trainer, DCG_COMMAND_STOP);
+	pthread_mutex_unlock(&j->lock);
+}
+
+static void close_to_commands(struct dcg_run *run)
+{
+	pthread_mutex_lock(&run->j->lock);
+	run->j->current.trainer = NULL;
+	pthread_mutex_unlock(&run->j->lock);
+}
+
 /* Build the trainer, forget what lies past its start, and let it go. */
 static int start(struct dcg_run *run, struct dcg_error *err)
 {
@@ -130,6 +151,7 @@ static int start(struct dcg_run *run, struct dcg_error *err)
 		.checkpoint_folder = checkpoints, .resume = resume, .initialise = initialise };
 	if ((r = dcg_trainer_new(&run->trainer, &cfg, err)) || (r = dcg_rewind_look(j, &run->row, to, &rewind, err)))
 		goto done;
+	open_to_commands(run); /* before anybody can read that it runs */
 	if ((r = dcg_run_persist(run, &(struct dcg_record){ .start = 1, .rewind = &rewind, .to = to })))
 		goto done;
 	dcg_rewind_unlink(j, &rewind, run->row.id);
@@ -148,27 +170,6 @@ done:
 }
 
 /* --- Running -------------------------------------------------------------------------------------- */
-
-/* From now on others may send commands; what they wished before is sent now. */
-static void open_to_commands(struct dcg_run *run)
-{
-	struct dcg_jobs *j = run->j;
-	pthread_mutex_lock(&j->lock);
-	j->current.preparing = 0;
-	j->current.trainer = run->trainer;
-	if (j->quick || j->current.want == DCG_WANT_CANCEL)
-		dcg_trainer_command(run->trainer, DCG_COMMAND_ABORT);
-	else if (j->stopping || j->current.want != DCG_WANT_GO)
-		dcg_trainer_command(run->trainer, DCG_COMMAND_STOP);
-	pthread_mutex_unlock(&j->lock);
-}
-
-static void close_to_commands(struct dcg_run *run)
-{
-	pthread_mutex_lock(&run->j->lock);
-	run->j->current.trainer = NULL;
-	pthread_mutex_unlock(&run->j->lock);
-}
 
 static void on_started(struct dcg_run *run, const struct dcg_event *ev)
 {
@@ -276,11 +277,9 @@ static int run_job(struct dcg_jobs *j, int64_t id, struct dcg_error *err)
 		pthread_mutex_unlock(&j->lock);
 		failed = start(&run, &why);
 	}
-	if (!failed) {
-		open_to_commands(&run);
+	if (!failed)
 		train(&run, &why);
-		close_to_commands(&run);
-	}
+	close_to_commands(&run);
 	if (!run.abandoned) {
 		dcg_text_hide(why.text, j->state_folder);
 		dcg_text_clean(why.text);

@@ -21,7 +21,7 @@ struct dcg_sampler {
 	float *pad;          /* [batch][z_dim]: noise that fills up a batch */
 	float *noise;        /* [batch][z_dim] */
 	float *temporary;    /* [largest array of G] */
-	float *mean, *var;   /* [largest array of G] */
+	float *mean, *var;   /* [widest batch norm of G] */
 	double *sum;         /* [2][all channels]: means, then variances, batch norm by batch norm */
 	int channels;        /* of all batch norms together */
 	uint8_t *pictures;   /* [batch][size][size][channels] */
@@ -99,14 +99,19 @@ static int allocate(struct dcg_sampler *s, struct dcg_error *err)
 {
 	size_t largest = dcg_net_largest_array(s->g), z = (size_t)s->batch * (size_t)s->params.z_dim;
 	size_t picture = (size_t)s->params.size * (size_t)s->params.size * (size_t)s->params.channels;
-	for (int i = 0; i < dcg_net_array_count(s->g); i++)
-		if (dcg_net_array(s->g, i)->is_variance)
-			s->channels += (int)dcg_net_array(s->g, i)->count;
+	size_t widest = 0;
+	for (int i = 0; i < dcg_net_array_count(s->g); i++) {
+		const struct dcg_net_array *a = dcg_net_array(s->g, i);
+		if (!a->is_variance)
+			continue;
+		s->channels += (int)a->count;
+		widest = a->count > widest ? a->count : widest;
+	}
 	s->pad = dcg_alloc(z, sizeof *s->pad);
 	s->noise = dcg_alloc(z, sizeof *s->noise);
 	s->temporary = dcg_alloc(largest, sizeof *s->temporary);
-	s->mean = dcg_alloc(largest, sizeof *s->mean);
-	s->var = dcg_alloc(largest, sizeof *s->var);
+	s->mean = dcg_alloc(widest, sizeof *s->mean);
+	s->var = dcg_alloc(widest, sizeof *s->var);
 	s->sum = dcg_alloc(2 * (size_t)s->channels, sizeof *s->sum);
 	s->pictures = dcg_alloc((size_t)s->batch, picture);
 	if (!s->pad || !s->noise || !s->temporary || !s->mean || !s->var || !s->sum || !s->pictures)

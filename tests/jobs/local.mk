@@ -1,1 +1,19 @@
-# rows of tests/jobs/ go here
+jobs_tests = tests/jobs/test_params tests/jobs/test_jobs tests/jobs/test_recover tests/jobs/test_kill \
+	tests/jobs/test_datasets tests/jobs/test_generate
+check_PROGRAMS += $(jobs_tests)
+TESTS += $(jobs_tests)
+EXTRA_DIST += tests/jobs/world.h
+jobs_test_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS) $(CJSON_CFLAGS)
+jobs_test_ldadd = libdcgjobs.la libdcgstore.la $(test_ldadd) $(CJSON_LIBS)
+tests_jobs_test_params_CFLAGS = $(jobs_test_cflags)
+tests_jobs_test_params_LDADD = $(jobs_test_ldadd)
+tests_jobs_test_jobs_CFLAGS = $(jobs_test_cflags)
+tests_jobs_test_jobs_LDADD = $(jobs_test_ldadd)
+tests_jobs_test_recover_CFLAGS = $(jobs_test_cflags)
+tests_jobs_test_recover_LDADD = $(jobs_test_ldadd)
+tests_jobs_test_kill_CFLAGS = $(jobs_test_cflags)
+tests_jobs_test_kill_LDADD = $(jobs_test_ldadd)
+tests_jobs_test_datasets_CFLAGS = $(jobs_test_cflags)
+tests_jobs_test_datasets_LDADD = $(jobs_test_ldadd)
+tests_jobs_test_generate_CFLAGS = $(jobs_test_cflags)
+tests_jobs_test_generate_LDADD = $(jobs_test_ldadd)

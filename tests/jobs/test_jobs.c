@@ -277,8 +277,7 @@ START_TEST(test_files_now)
 	int64_t id = submit(&w, LONG);
 	wait_state(&w, id, DCG_JOB_RUNNING);
 	for (size_t i = 1; i <= 2; i++) {
-		while (act(id, DCG_ACTION_SAMPLE) == DCG_ESTATE) /* the state comes a moment before its trainer */
-			nap_ms(1);
+		ok(act(id, DCG_ACTION_SAMPLE));
 		wait_files(DCG_FILE_SAMPLE, id, i);
 		ok(act(id, DCG_ACTION_CHECKPOINT));
 		wait_files(DCG_FILE_CHECKPOINT, id, i);
@@ -335,9 +334,10 @@ START_TEST(test_refused)
 	ck_assert_ptr_nonnull(strstr(fault("/dataset"), "tiny"));
 	ck_assert_str_eq(fault("/from_checkpoint"), "there is no checkpoint 9");
 	ck_assert_str_ne(fault("/ngf"), "");
-	/* The architecture judges the size, also the one that comes from the data set. */
-	ck_assert_int_eq(post_job(&w, "{\"dataset\":\"tiny\",\"arch\":\"paper-imagenet\"}", &id), DCG_EINVAL);
-	ck_assert_str_ne(fault("/size"), "");
+	/* Judged also when size and channels come from the data set. */
+	ck_assert_int_eq(post_job(&w, "{\"dataset\":\"tiny\",\"kernel\":\"abacus\"}", &id), DCG_EINVAL);
+	ck_assert_int_eq(inv.count, 1);
+	ck_assert_str_ne(fault("/kernel"), "");
 	ck_assert_int_eq(id, -7);
 	struct dcg_job_row *rows;
 	size_t count;
@@ -470,8 +470,7 @@ START_TEST(test_retention_of_special)
 	int64_t id = submit(&w, "{" TINY ",\"epochs\":1000000,\"keep_last\":20,\"checkpoint_every\":0,\"sample_every\":0}");
 	wait_state(&w, id, DCG_JOB_RUNNING);
 	for (size_t i = 1; i <= 5; i++) {
-		while (act(id, DCG_ACTION_CHECKPOINT) == DCG_ESTATE)
-			nap_ms(1);
+		ok(act(id, DCG_ACTION_CHECKPOINT));
 		wait_files(DCG_FILE_CHECKPOINT, id, i);
 	}
 	ok(act(id, DCG_ACTION_PAUSE));
@@ -486,6 +485,8 @@ START_TEST(test_retention_of_special)
 	for (int i = 0; i < 4; i++)
 		dcg_store_file_update(tx, DCG_FILE_CHECKPOINT, &rows[i]);
 	ok(dcg_store_commit(tx, &err));
+	int64_t busy = submit(&w, LONG);
+	wait_state(&w, busy, DCG_JOB_RUNNING);
 	snprintf(body, sizeof body, "{" TINY ",\"epochs\":1,\"priority\":-100,\"from_checkpoint\":%lld}", (long long)rows[1].id);
 	submit(&w, body);
 	/* From now on only one is kept of those that are not special. */
@@ -498,6 +499,7 @@ START_TEST(test_retention_of_special)
 	ok(dcg_store_commit(tx, &err));
 	dcg_job_row_done(&row);
 	ok(act(id, DCG_ACTION_RESUME));
+	ok(act(busy, DCG_ACTION_CANCEL));
 	wait_state(&w, id, DCG_JOB_RUNNING);
 	nap_ms(20);
 	ok(act(id, DCG_ACTION_PAUSE));

@@ -75,7 +75,7 @@ START_TEST(test_bounds)
 			for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
 				snprintf(text, sizeof text, "{\"dataset\":\"x\",\"%s\":%.17g}", row->name, tries[i].v);
 				parse(text, &p);
-				ck_assert_msg(!fault(pointer) == tries[i].good, "%s: %s", text, fault(pointer) ? fault(pointer) : "taken");
+				ck_assert_msg((fault(pointer) == NULL) == tries[i].good, "%s: %s", text, fault(pointer) ? fault(pointer) : "taken");
 			}
 			if (whole) {
 				snprintf(text, sizeof text, "{\"dataset\":\"x\",\"%s\":%.17g}", row->name, row->min + 0.5);

@@ -52,7 +52,7 @@ static inline double now_s(void)
 /* IDX: pictures and labels that depend on their number alone. */
 static inline void write_idx(const char *folder, int count, int side)
 {
-	char path[512];
+	char path[1024];
 	size_t size = 16 + (size_t)count * (size_t)side * (size_t)side;
 	uint8_t *b = calloc(1, size);
 	b[2] = 8, b[3] = 3, b[6] = (uint8_t)(count >> 8), b[7] = (uint8_t)count, b[11] = (uint8_t)side, b[15] = (uint8_t)side;
