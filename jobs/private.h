@@ -108,6 +108,12 @@ int dcg_state_event(struct dcg_store_tx *tx, int64_t id, const char *state, cons
  * The store's errors stick to tx; what is returned are our own (DCG_ESTATE, DCG_ENOMEM). */
 int dcg_job_move(struct dcg_store_tx *tx, struct dcg_job_row *row, enum dcg_job_state to, const char *error, int64_t rewound_to);
 
+/* --- memory.c -------------------------------------------------------------------------- */
+
+/* About how many bytes training will take, for the networks and for a minibatch. */
+int dcg_job_memory(const struct dcg_train_params *p, double *ret_weights, double *ret_batch, struct dcg_error *err);
+double dcg_machine_memory(void); /* bytes */
+
 /* --- json.c: events ------------------------------------------------------------------- */
 
 enum { DCG_TIME_TEXT = 32 };

@@ -1,6 +1,7 @@
 /* The queue, the worker, and what others may ask of it. */
 #include <pthread.h>
 
+#include "jobs/private.h"
 #include "tests/jobs/world.h"
 
 static struct world w;
@@ -25,6 +26,19 @@ static int told;
 static void on_event(void *user)
 {
 	__atomic_add_fetch((int *)user, 1, __ATOMIC_RELAXED);
+}
+
+/* Until something past that step is recorded. */
+static void wait_step(int64_t id, int64_t step)
+{
+	for (double end = now_s() + 60;; nap_ms(3)) {
+		struct dcg_job_row row = get(&w, id);
+		int64_t is = row.step;
+		dcg_job_row_done(&row);
+		if (is > step)
+			return;
+		ck_assert_msg(now_s() < end, "job %lld does not get past step %lld", (long long)id, (long long)step);
+	}
 }
 
 START_TEST(test_succeeds)
@@ -79,13 +93,13 @@ END_TEST
 /* However often it is stopped and goes on: the same weights, each step once. */
 START_TEST(test_pause_is_exact)
 {
-	enum { EPOCHS = 120, STEPS = EPOCHS * STEPS_PER_EPOCH };
-	static const char body[] = "{" TINY ",\"epochs\":120,\"ema\":0.9,\"sample_every\":40,\"checkpoint_every\":30}";
+	enum { EPOCHS = 200, STEPS = EPOCHS * STEPS_PER_EPOCH, ENOUGH = 12 };
+	static const char body[] = "{" TINY ",\"epochs\":200,\"ema\":0.9,\"sample_every\":40,\"checkpoint_every\":30}";
 	world_start(&w);
 	int64_t plain = submit(&w, body), stopped = submit(&w, body);
 	int pauses = 0;
 	wait_state(&w, plain, DCG_JOB_SUCCEEDED);
-	for (;; pauses++) {
+	for (; pauses < ENOUGH; pauses++) {
 		while (state_of(&w, stopped) == DCG_JOB_QUEUED || state_of(&w, stopped) == DCG_JOB_PREPARING)
 			nap_ms(1);
 		nap_ms(5 + 15 * (pauses % 3));
@@ -103,6 +117,7 @@ START_TEST(test_pause_is_exact)
 		ok(act(stopped, DCG_ACTION_RESUME));
 	}
 	ck_assert_int_ge(pauses, 2);
+	wait_state(&w, stopped, DCG_JOB_SUCCEEDED);
 	check_metrics(&w, plain, STEPS);
 	check_metrics(&w, stopped, STEPS);
 	int rewinds;
@@ -226,7 +241,7 @@ START_TEST(test_legal_and_illegal)
 	int64_t steps[16];
 	size_t before = count_files(&w, DCG_FILE_CHECKPOINT, id, steps, 16);
 	ck_assert_uint_ge(before, 1);
-	nap_ms(30);
+	wait_step(id, steps[before - 1]);
 	ok(act(id, DCG_ACTION_CANCEL));
 	wait_state(&w, id, DCG_JOB_CANCELLED);
 	ck_assert_uint_eq(count_files(&w, DCG_FILE_CHECKPOINT, id, steps, 16), before);
@@ -276,14 +291,15 @@ START_TEST(test_files_now)
 	world_start(&w);
 	int64_t id = submit(&w, LONG);
 	wait_state(&w, id, DCG_JOB_RUNNING);
+	struct dcg_file_row file = { 0 };
 	for (size_t i = 1; i <= 2; i++) {
+		wait_step(id, file.step);
 		ok(act(id, DCG_ACTION_SAMPLE));
 		wait_files(DCG_FILE_SAMPLE, id, i);
 		ok(act(id, DCG_ACTION_CHECKPOINT));
 		wait_files(DCG_FILE_CHECKPOINT, id, i);
-		nap_ms(10);
+		ok(dcg_store_file_find(dcg_jobs_store(w.jobs), DCG_FILE_CHECKPOINT, id, DCG_NEWEST, 0, &file, &err));
 	}
-	struct dcg_file_row file;
 	ok(dcg_store_file_find(dcg_jobs_store(w.jobs), DCG_FILE_SAMPLE, id, DCG_NEWEST, 0, &file, &err));
 	ck_assert_int_gt(file.step, 0);
 	ck_assert_int_eq(file.epoch, file.step / STEPS_PER_EPOCH);
@@ -344,6 +360,13 @@ START_TEST(test_refused)
 	ok(dcg_store_jobs(dcg_jobs_store(w.jobs), &(struct dcg_job_filter){ .state = -1, .limit = 10 }, &rows, &count, &err));
 	ck_assert_uint_eq(count, 0);
 	dcg_store_jobs_free(rows, count);
+	/* About 500 GiB of weights, 250 GiB of activations. */
+	if (dcg_machine_memory() > 200e9)
+		return;
+	ck_assert_int_eq(post_job(&w, "{\"dataset\":\"tiny\",\"size\":256,\"ngf\":1024,\"ndf\":1024,\"batch_size\":2}", &id), DCG_EINVAL);
+	ck_assert_ptr_nonnull(strstr(fault("/ngf"), "GiB"));
+	ck_assert_int_eq(post_job(&w, "{\"dataset\":\"tiny\",\"size\":256,\"batch_size\":4096}", &id), DCG_EINVAL);
+	ck_assert_ptr_nonnull(strstr(fault("/batch_size"), "GiB"));
 }
 END_TEST
 
@@ -469,9 +492,12 @@ START_TEST(test_retention_of_special)
 	world_start(&w);
 	int64_t id = submit(&w, "{" TINY ",\"epochs\":1000000,\"keep_last\":20,\"checkpoint_every\":0,\"sample_every\":0}");
 	wait_state(&w, id, DCG_JOB_RUNNING);
+	struct dcg_file_row newest = { 0 };
 	for (size_t i = 1; i <= 5; i++) {
+		wait_step(id, newest.step);
 		ok(act(id, DCG_ACTION_CHECKPOINT));
 		wait_files(DCG_FILE_CHECKPOINT, id, i);
+		ok(dcg_store_file_find(dcg_jobs_store(w.jobs), DCG_FILE_CHECKPOINT, id, DCG_NEWEST, 0, &newest, &err));
 	}
 	ok(act(id, DCG_ACTION_PAUSE));
 	wait_state(&w, id, DCG_JOB_PAUSED);
@@ -500,8 +526,7 @@ START_TEST(test_retention_of_special)
 	dcg_job_row_done(&row);
 	ok(act(id, DCG_ACTION_RESUME));
 	ok(act(busy, DCG_ACTION_CANCEL));
-	wait_state(&w, id, DCG_JOB_RUNNING);
-	nap_ms(20);
+	wait_step(id, rows[n - 1].step);
 	ok(act(id, DCG_ACTION_PAUSE));
 	wait_state(&w, id, DCG_JOB_PAUSED);
 	ck_assert_uint_eq(count_files(&w, DCG_FILE_CHECKPOINT, id, steps, 32), 4);
@@ -509,6 +534,28 @@ START_TEST(test_retention_of_special)
 		ck_assert_int_eq(steps[i], rows[i].step);
 	ck_assert_int_gt(steps[3], rows[n - 1].step);
 	free(rows);
+}
+END_TEST
+
+/* The newest 100,000 are kept. */
+START_TEST(test_events_are_pruned)
+{
+	struct dcg_store_tx *tx;
+	struct dcg_event_row *rows;
+	size_t count;
+	int64_t oldest, newest;
+	world_open(&w);
+	ok(dcg_store_begin(dcg_jobs_store(w.jobs), 0, &tx, &err));
+	for (int i = 0; i < 101000; i++)
+		dcg_store_event_append(tx, 1, "log", "{}", NULL);
+	ok(dcg_store_commit(tx, &err));
+	ok(dcg_jobs_start(w.jobs, &err));
+	wait_state(&w, submit(&w, "{" TINY ",\"epochs\":1}"), DCG_JOB_SUCCEEDED);
+	ok(dcg_store_events(dcg_jobs_store(w.jobs), 0, 0, 1, &rows, &count, &oldest, &newest, &err));
+	dcg_store_events_free(rows, count);
+	ck_assert_int_gt(newest, 101000);
+	ck_assert_int_ge(newest - oldest + 1, 100000);
+	ck_assert_int_lt(newest - oldest + 1, 100100);
 }
 END_TEST
 
@@ -532,6 +579,7 @@ int main(void)
 	tcase_add_test(t, test_delete);
 	tcase_add_test(t, test_retention);
 	tcase_add_test(t, test_retention_of_special);
+	tcase_add_test(t, test_events_are_pruned);
 	suite_add_tcase(s, t);
 	return tap_run(s);
 }
