@@ -22,6 +22,7 @@ struct dcg_api_config {
 	const char *web_folder; /* the page's files; NULL: those built into the program */
 	const char *const *allowed_hosts; /* more names for the Host header, NULL-terminated; or NULL */
 	int heartbeat_s;        /* of event streams; 0: 15 */
+	int request_timeout_s;  /* for a request's headers to arrive, and twice that for its body; 0: 30 */
 	int max_connections;    /* 0: 512 */
 	int max_streams;        /* 0: 64 */
 	/* Called from any thread; may be NULL. text: one line. */

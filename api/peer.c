@@ -4,10 +4,6 @@
 
 #include "api/server.h"
 
-/* A first request must have arrived by then; a further one may wait as long as
- * libmicrohttpd's timeout lets an idle connection live, and then takes as long. */
-enum { HEADERS_MS = 30000 };
-
 int64_t dcg_api_clock_ms(void)
 {
 	struct timespec t;
@@ -27,7 +23,7 @@ void dcg_peer_notify(void *cls, struct MHD_Connection *connection, void **ret, e
 		if (!p)
 			return;
 		p->fd = info->connect_fd;
-		p->deadline_ms = dcg_api_clock_ms() + HEADERS_MS;
+		p->deadline_ms = dcg_api_clock_ms() + api->request_timeout_s * INT64_C(1000);
 		pthread_mutex_lock(&peers->lock);
 		p->next = peers->head;
 		if (p->next)

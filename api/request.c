@@ -11,8 +11,6 @@
 #include "api/reply.h"
 #include "api/server.h"
 
-enum { BODY_MS = 60000, IDLE_MS = 90000, HEADERS_MS = 30000 };
-
 static const char *const header_names[DCG_HEADERS] = {
 	[DCG_HEADER_HOST] = "Host", [DCG_HEADER_ORIGIN] = "Origin", [DCG_HEADER_ACCEPT] = "Accept",
 	[DCG_HEADER_CONTENT_TYPE] = "Content-Type", [DCG_HEADER_CONTENT_LENGTH] = "Content-Length",
@@ -23,10 +21,10 @@ static const char *const header_names[DCG_HEADERS] = {
 	[DCG_HEADER_SEC_FETCH_DEST] = "Sec-Fetch-Dest",
 };
 
-static void set_deadline(struct dcg_request *rq, int64_t in_ms)
+/* 0: none. */
+static void set_deadline(struct dcg_request *rq, int64_t in_s)
 {
-	if (rq->peer)
-		rq->peer->deadline_ms = in_ms ? dcg_api_clock_ms() + in_ms : 0;
+	rq->peer->deadline_ms = in_s ? dcg_api_clock_ms() + in_s * 1000 : 0;
 }
 
 void *dcg_request_new(void *cls, const char *uri, struct MHD_Connection *connection)
@@ -46,7 +44,7 @@ void *dcg_request_new(void *cls, const char *uri, struct MHD_Connection *connect
 	rq->peer = info->socket_context;
 	rq->method = "";
 	rq->started_ms = dcg_api_clock_ms();
-	set_deadline(rq, HEADERS_MS);
+	set_deadline(rq, api->request_timeout_s);
 	atomic_fetch_add(&api->open_requests, 1);
 	return rq;
 }
@@ -60,7 +58,8 @@ void dcg_request_completed(void *cls, struct MHD_Connection *connection, void **
 		return;
 	dcg_api_log(api, DCG_API_DEBUG, "%s %s: %u in %lld ms%s", rq->method, rq->uri, rq->status,
 		(long long)(dcg_api_clock_ms() - rq->started_ms), how == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : ", cut");
-	set_deadline(rq, IDLE_MS);
+	/* For the next: it may be long in coming, and then takes its time to arrive. */
+	set_deadline(rq, DCG_API_IDLE_S + api->request_timeout_s);
 	if (rq->response)
 		MHD_destroy_response(rq->response);
 	cJSON_Delete(rq->json);
@@ -109,15 +108,11 @@ static enum MHD_Result begin(struct dcg_request *rq, const char *method)
 	rq->unsafe = !rq->head && strcmp(method, "GET") != 0;
 	MHD_get_connection_values_n(rq->connection, MHD_HEADER_KIND, take_header, rq);
 	int refused = dcg_router_split(rq) || dcg_guard_check(rq) || dcg_router_find(rq);
-	if (!refused && rq->unsafe && atomic_load(&rq->api->refusing)) {
-		dcg_reply_problem(rq, 503, "the daemon is stopping");
-		refused = 1;
-	}
 	refused = dcg_guard_body(rq, refused) != 0;
 	if (refused && (rq->close || !rq->body_length))
 		return answer(rq);
 	rq->phase = refused ? DCG_PHASE_DRAIN : DCG_PHASE_BODY;
-	set_deadline(rq, rq->body_length ? BODY_MS : 0);
+	set_deadline(rq, rq->body_length ? 2 * (int64_t)rq->api->request_timeout_s : 0);
 	return MHD_YES;
 }
 
@@ -126,7 +121,9 @@ static enum MHD_Result work(struct dcg_request *rq)
 {
 	set_deadline(rq, 0);
 	rq->phase = DCG_PHASE_WORK;
-	if (rq->route->flags & DCG_ROUTE_INLINE)
+	if (rq->unsafe && atomic_load(&rq->api->refusing))
+		dcg_reply_problem(rq, 503, "the daemon is stopping");
+	else if (rq->route->flags & DCG_ROUTE_INLINE)
 		rq->route->handle(rq);
 	else if (!dcg_work_push(rq->api->work, rq))
 		return MHD_YES; /* rq may be a worker's already */

@@ -25,7 +25,7 @@ static const struct dcg_query metrics_query[] = {
 
 #define ACTION(verb, function, text) \
 	{ "POST", "/jobs/{id}/" verb, function, DCG_ROUTE_MATCH, 1024, "Nothing", NULL, \
-		{ { 202, "Job" }, { 404, "Problem" }, { 409, "Problem" } }, text }
+		{ { 202, "Job" }, { 404, "Problem" }, { 409, "Problem" }, { 422, "Problem" } }, text }
 
 const struct dcg_route dcg_routes[] = {
 	{ "GET", "/jobs", dcg_route_jobs_list, .query = jobs_query, .answers = { { 200, "Jobs" } },

@@ -1,5 +1,5 @@
 #include <inttypes.h>
-#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,6 +37,14 @@ static int parse_series(struct dcg_request *rq, int wanted[DCG_SERIES_COUNT])
 	return 0;
 }
 
+/* Values are floats of single precision: more than 9 digits say nothing. */
+static void put_value(struct dcg_request *rq, cJSON *o, const char *name, double v)
+{
+	char text[32];
+	snprintf(text, sizeof text, "%.9g", v);
+	dcg_put_number(rq, o, name, strtod(text, NULL));
+}
+
 static void reply_json(struct dcg_request *rq, int64_t from, int64_t to, const int *wanted, const struct series *all)
 {
 	cJSON *o = cJSON_CreateObject(), *series = cJSON_CreateObject();
@@ -54,9 +62,9 @@ static void reply_json(struct dcg_request *rq, int64_t from, int64_t to, const i
 			dcg_put_number(rq, p, "step", (double)b->first_step);
 			dcg_put_number(rq, p, "last_step", (double)b->last_step);
 			dcg_put_number(rq, p, "count", (double)b->count);
-			dcg_put_number(rq, p, "min", b->min);
-			dcg_put_number(rq, p, "max", b->max);
-			dcg_put_number(rq, p, "last", b->last);
+			put_value(rq, p, "min", b->min);
+			put_value(rq, p, "max", b->max);
+			put_value(rq, p, "last", b->last);
 			dcg_put_number(rq, p, "min_step", (double)b->min_step);
 			dcg_put_number(rq, p, "max_step", (double)b->max_step);
 			dcg_put_item(rq, points, p);
@@ -75,7 +83,7 @@ static void reply_csv(struct dcg_request *rq, const int *wanted, const struct se
 	for (int i = 0; i < DCG_SERIES_COUNT; i++)
 		for (size_t k = 0; wanted[i] && k < all[i].count; k++) {
 			const struct dcg_metric_bucket *b = &all[i].buckets[k];
-			dcg_text_printf(&t, "%s,%" PRId64 ",%" PRId64 ",%" PRId64 ",%.17g,%.17g,%.17g,%" PRId64 ",%" PRId64 "\r\n",
+			dcg_text_printf(&t, "%s,%" PRId64 ",%" PRId64 ",%" PRId64 ",%.9g,%.9g,%.9g,%" PRId64 ",%" PRId64 "\r\n",
 				dcg_series_name((enum dcg_series)i), b->first_step, b->last_step, b->count, b->min, b->max, b->last,
 				b->min_step, b->max_step);
 		}

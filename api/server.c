@@ -10,7 +10,7 @@
 #include "base/sha256.h"
 
 /* What libmicrohttpd keeps for a connection: request line and headers must fit. */
-enum { CONNECTION_BYTES = 32 << 10, IDLE_S = 60, HTTP_THREADS = 2 };
+enum { CONNECTION_BYTES = 32 << 10, HTTP_THREADS = 2 };
 
 void dcg_api_log(const struct dcg_api *api, enum dcg_api_level level, const char *fmt, ...)
 {
@@ -77,6 +77,7 @@ int dcg_api_new(struct dcg_api **ret, const struct dcg_api_config *cfg, struct d
 	api->log = cfg->log;
 	api->log_user = cfg->log_user;
 	api->heartbeat_s = cfg->heartbeat_s > 0 ? cfg->heartbeat_s : 15;
+	api->request_timeout_s = cfg->request_timeout_s > 0 ? cfg->request_timeout_s : 30;
 	api->max_connections = cfg->max_connections > 0 ? cfg->max_connections : 512;
 	api->max_streams = cfg->max_streams > 0 ? cfg->max_streams : 64;
 	int r = copy_hosts(api, cfg->allowed_hosts, err);
@@ -114,7 +115,7 @@ int dcg_api_start(struct dcg_api *api, struct dcg_error *err)
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)api->max_connections,
 		/* All clients are this machine: one greedy program must leave some for the others. */
 		MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)(api->max_connections - api->max_connections / 8),
-		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)DCG_API_IDLE_S,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
 		MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
 		MHD_OPTION_URI_LOG_CALLBACK, dcg_request_new, api,

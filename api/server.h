@@ -9,6 +9,9 @@
 #include "api/pages.h"
 #include "api/request.h"
 
+/* Seconds that libmicrohttpd lets a connection live without a byte moving. */
+enum { DCG_API_IDLE_S = 60 };
+
 /* --- Connections (peer.c) ----------------------------------------------------------
  * libmicrohttpd's timeout counts inactivity only, so a client that sends a byte a second
  * lives for ever. Each connection therefore has a deadline by which its request must have
@@ -53,7 +56,7 @@ struct dcg_api {
 	void *log_user;
 	char *web_folder;
 	char **allowed_hosts; /* lower case, NULL-terminated; or NULL */
-	int heartbeat_s, max_connections, max_streams;
+	int heartbeat_s, request_timeout_s, max_connections, max_streams;
 
 	int listen_fd;
 	char url[96];

@@ -5,8 +5,8 @@
  * its position into a buffer of the stream, and resumes its connection. libmicrohttpd
  * then asks read_stream for bytes; when there are none the connection is suspended again.
  * A client that does not take its bytes keeps its buffer full, so nothing is read for it and
- * nobody waits; after two heartbeats without progress it is cut. A suspended connection
- * does not notice that its client left, hence the heartbeats.
+ * nobody waits; after two heartbeats without progress it is cut. libmicrohttpd does not
+ * notice that the client of a suspended connection left, so the hub looks for that.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -21,7 +21,7 @@
 #include "api/reply.h"
 #include "api/server.h"
 
-enum { BATCH = 200, RETRY_MS = 3000, TICK_MS = 500, BLOCK = 16 << 10 };
+enum { BATCH = 64, RETRY_MS = 3000, TICK_MS = 500, BLOCK = 16 << 10 };
 
 struct stream {
 	struct dcg_hub *hub;
@@ -40,6 +40,7 @@ struct stream {
 	struct dcg_text out;  /* bytes from sent on are waiting */
 	size_t sent;
 	int suspended;        /* the connection: resume it to send */
+	int left;             /* the client has closed its side: end */
 	int gone;             /* libmicrohttpd has let go of it; the hub's thread frees it */
 	int filling;          /* the hub's thread is at it, without the lock */
 	unsigned round;       /* of the hub's thread that served it last */
@@ -90,7 +91,7 @@ static ssize_t read_stream(void *cls, uint64_t position, char *buf, size_t max)
 		s->sent += (size_t)n;
 		if (s->sent == s->out.size)
 			wake(h); /* there may be more where that came from */
-	} else if (atomic_load(&h->closing) || s->out.failed) {
+	} else if (atomic_load(&h->closing) || s->left || s->out.failed) {
 		n = MHD_CONTENT_READER_END_OF_STREAM;
 	} else {
 		s->suspended = 1;
@@ -199,6 +200,13 @@ static void fill(struct stream *s, struct dcg_text *out)
 		s->last_out_ms = now;
 }
 
+/* Has the client of a connection that nobody reads from closed it? */
+static int has_left(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLRDHUP };
+	return poll(&p, 1, 0) > 0;
+}
+
 /* Serve one stream; called with the lock, returns with it. s may be gone afterwards. */
 static void serve(struct dcg_hub *h, struct stream *s)
 {
@@ -220,7 +228,8 @@ static void serve(struct dcg_hub *h, struct stream *s)
 		}
 	}
 	if (s->suspended) {
-		if (s->out.size || s->out.failed) {
+		s->left = has_left(s->fd);
+		if (s->out.size || s->out.failed || s->left) {
 			s->suspended = 0;
 			s->progress_ms = now;
 			MHD_resume_connection(s->connection);

@@ -21,6 +21,7 @@ dcganbaseincludedir = $(dcganincludedir)/base
 dcgankernelincludedir = $(dcganincludedir)/kernel
 dcgannnincludedir = $(dcganincludedir)/nn
 dcgandataincludedir = $(dcganincludedir)/data
+dcganexploreincludedir = $(dcganincludedir)/explore
 dcgantrainincludedir = $(dcganincludedir)/train
 dcganinclude_HEADERS = core/dcgan.h
 
@@ -28,4 +29,5 @@ include core/base/local.mk
 include core/kernel/local.mk
 include core/nn/local.mk
 include core/data/local.mk
+include core/explore/local.mk
 include core/train/local.mk

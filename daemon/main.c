@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "api/api.h"
@@ -27,25 +26,36 @@ enum { STATUS_MS = 5000 };
 struct daemon {
 	struct dcg_jobs *jobs;
 	struct dcg_api *api;
-	int signal_fd, done_fd; /* done_fd: the stopping thread has finished */
+	int signal_fd, done_fd; /* eventfds; done_fd: the stopping thread has finished */
 };
 
-/* Blocked before any thread exists, so that all inherit it and only signal_fd sees them. */
+static int handler_fd = -1; /* signal_fd, for the handler */
+
+/* A handler rather than signalfd: libraries (OpenBLAS) start threads before main, which do
+ * not inherit a mask set here, and the default action in one of them ends the process. */
+static void on_signal(int number)
+{
+	int e = errno;
+	uint64_t one = 1;
+	(void)number;
+	ssize_t n = write(handler_fd, &one, sizeof one);
+	(void)n;
+	errno = e;
+}
+
 static int take_signals(struct daemon *d, struct dcg_error *err)
 {
-	sigset_t set;
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	signal(SIGPIPE, SIG_IGN);
-	int e = pthread_sigmask(SIG_BLOCK, &set, NULL);
-	if (e)
-		return dcg_error_sys(err, e, "cannot block signals");
-	d->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	static const int ending[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART }, ignore = { .sa_handler = SIG_IGN };
+	d->signal_fd = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE);
 	d->done_fd = eventfd(0, EFD_CLOEXEC);
 	if (d->signal_fd < 0 || d->done_fd < 0)
-		return dcg_error_sys(err, errno, "cannot make a signalfd");
+		return dcg_error_sys(err, errno, "cannot make an eventfd");
+	handler_fd = d->signal_fd;
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGPIPE, &ignore, NULL);
+	for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
+		sigaction(ending[i], &action, NULL);
 	return 0;
 }
 
@@ -53,11 +63,11 @@ static int take_signals(struct daemon *d, struct dcg_error *err)
 static int wait_signal(struct daemon *d, int timeout_ms, int *ret_done)
 {
 	struct pollfd p[2] = { { .fd = d->signal_fd, .events = POLLIN }, { .fd = d->done_fd, .events = POLLIN } };
-	struct signalfd_siginfo info;
+	uint64_t one;
 	if (poll(p, 2, timeout_ms) <= 0)
 		return 0;
 	*ret_done = (p[1].revents & POLLIN) != 0;
-	return p[0].revents & POLLIN && read(d->signal_fd, &info, sizeof info) == sizeof info;
+	return p[0].revents & POLLIN && read(d->signal_fd, &one, sizeof one) == sizeof one;
 }
 
 static void *stop(void *arg)
@@ -104,7 +114,7 @@ static int start(struct daemon *d, const struct dcg_options *o, struct dcg_error
 	const struct dcg_jobs_config jobs = { .state_folder = o->state_dir, .dataset_roots = o->dataset_roots, .max_queued = o->max_queued };
 	const struct dcg_api_config api = {
 		.listen = o->listen, .listen_fd = dcg_notify_socket(), .web_folder = o->web_dir, .allowed_hosts = o->allowed_hosts,
-		.heartbeat_s = o->heartbeat_s, .max_connections = o->max_connections, .max_streams = o->max_streams, .log = dcg_log_line,
+		.heartbeat_s = o->heartbeat_s, .request_timeout_s = o->request_timeout_s, .max_connections = o->max_connections, .max_streams = o->max_streams, .log = dcg_log_line,
 	};
 	int r = take_signals(d, err);
 	if (!r)

@@ -22,6 +22,7 @@ static const struct row rows[] = {
 	{ "allowed-host", "NAME", TYPE_LIST, FIELD(allowed_hosts), 0, 0, NULL, "name that clients may use for this daemon besides localhost; may be given again" },
 	{ "web-dir", "DIR", TYPE_TEXT, FIELD(web_dir), 0, 0, NULL, "serve the page from here instead of the one built in" },
 	{ "heartbeat-s", "SECONDS", TYPE_WHOLE, FIELD(heartbeat_s), 1, 3600, "15", "silence after which an event stream says that it lives" },
+	{ "request-timeout-s", "SECONDS", TYPE_WHOLE, FIELD(request_timeout_s), 1, 3600, "30", "for a request's headers to arrive; twice that for its body" },
 	{ "max-connections", "N", TYPE_WHOLE, FIELD(max_connections), 8, 16384, "512", "HTTP connections at a time" },
 	{ "max-streams", "N", TYPE_WHOLE, FIELD(max_streams), 1, 4096, "64", "event streams at a time" },
 	{ "max-queued", "N", TYPE_WHOLE, FIELD(max_queued), 1, 1000000, "1000", "jobs that may wait" },
@@ -107,7 +108,7 @@ void dcg_options_help(FILE *out)
 	for (const struct row *r = rows; r->name; r++) {
 		char left[64];
 		snprintf(left, sizeof left, "--%s%s%s", r->name, r->argument ? " " : "", r->argument ? r->argument : "");
-		fprintf(out, "  %-24s %s", left, r->help);
+		fprintf(out, "  %-28s %s", left, r->help);
 		if (r->fallback && !strstr(r->help, "default"))
 			fprintf(out, " (default: %s)", r->fallback);
 		fputc('\n', out);

@@ -12,7 +12,7 @@ struct dcg_options { /* texts belong to argv, the environment or the program */
 	const char *listen, *state_dir, *web_dir, *log_level;
 	const char *dataset_roots[DCG_OPTION_LIST_MAX + 1]; /* NULL-terminated */
 	const char *allowed_hosts[DCG_OPTION_LIST_MAX + 1]; /* NULL-terminated */
-	int heartbeat_s, max_connections, max_streams, max_queued;
+	int heartbeat_s, request_timeout_s, max_connections, max_streams, max_queued;
 	int help, version;
 };
 

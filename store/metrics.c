@@ -157,6 +157,8 @@ int dcg_store_metrics_append(struct dcg_store_tx *tx, int64_t job, const struct 
 int dcg_store_metrics_truncate(struct dcg_store_tx *tx, int64_t job, int64_t step)
 {
 	struct dcg_sql *q = tx->sql;
+	if (step > max_step)
+		step = max_step;
 	for (int series = 0; series < DCG_SERIES_COUNT; series++) {
 		dcg_sql_start(q, "DELETE FROM metrics WHERE job=? AND series=? AND step>?");
 		dcg_sql_bind_int(q, job);

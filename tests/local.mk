@@ -17,6 +17,7 @@ include tests/base/local.mk
 include tests/kernel/local.mk
 include tests/nn/local.mk
 include tests/data/local.mk
+include tests/explore/local.mk
 include tests/train/local.mk
 if DAEMON
 include tests/store/local.mk

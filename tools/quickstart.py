@@ -275,8 +275,8 @@ def progress_line(job):
         return "job %d: %s" % (job["id"], state)
     left = "" if job["eta_s"] is None else "  %s left" % duration(job["eta_s"])
     # What matters least comes last, where a narrow terminal cuts it off.
-    return "epoch %d/%d  step %d/%d  loss D %s G %s  %s images/s%s  D(x) %s D(G(z)) %s" % (
-        min(job["epoch"] + 1, job["epochs"]), job["epochs"], job["step"], job["steps_total"],
+    return "epoch %d/%d  step %d/%s  loss D %s G %s  %s images/s%s  D(x) %s D(G(z)) %s" % (
+        min(job["epoch"] + 1, job["epochs"]), job["epochs"], job["step"], number(job["steps_total"], "%d"),
         number(job["loss_d"]), number(job["loss_g"]), number(job["images_per_s"], "%.0f"), left,
         number(job["d_real"], "%.2f"), number(job["d_fake"], "%.2f"))
 
@@ -297,7 +297,7 @@ def follow(daemon, job_id, seen=None):
             for sample in daemon.ask_all("/jobs/%d/samples" % job_id, "samples"):
                 if sample["step"] > seen:
                     seen = sample["step"]
-                    say("epoch %d: pictures in %s" % (sample["epoch"], sample_path(daemon, job_id, sample)))
+                    say("epoch %d, step %d: pictures in %s" % (sample["epoch"], sample["step"], sample_path(daemon, job_id, sample)))
         daemon.busy = not ended
         if ended:
             return job

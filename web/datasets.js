@@ -33,10 +33,10 @@ export function datasetsView({ signal }) {
 
 function card(d, reload, signal) {
 	const path = `/datasets/${encodeURIComponent(d.name)}`;
-	const { frame, img } = pixelPicture({ src: `${path}/preview.png`, alt: `Pictures of ${d.name}`, loading: 'lazy' }, { cover: true });
-	img.addEventListener('error', () => replace(frame, h('p', { class: 'blank muted' }, 'No preview')));
+	const picture = pixelPicture({ cover: true, onerror: () => replace(picture.frame, h('p', { class: 'blank muted' }, 'No preview')) });
+	picture.show(`${path}/preview.png`, `Pictures of ${d.name}`);
 	return h('li', { class: 'card dataset', 'data-dataset': d.name },
-		frame,
+		picture.frame,
 		h('h2', {}, d.name),
 		h('p', { class: 'muted' }, datasetLine(d)),
 		h('p', { class: 'muted' }, `${d.format} · ${d.builtin ? 'built in' : `registered ${f.when(d.created_at)}`}`),

@@ -48,7 +48,15 @@ function initial(query, source, datasets) {
 function buildForm(schema, datasets, lists, values) {
 	const fields = new Map();
 	const presets = schema['x-presets'] ?? [];
-	const preview = pixelPicture({ alt: '' }, { cover: true });
+	const preview = pixelPicture({
+		cover: true,
+		onload: () => {
+			preview.frame.hidden = false;
+		},
+		onerror: () => {
+			preview.frame.hidden = true;
+		},
+	});
 	const summary = h('div', { class: 'callout bad', role: 'alert', tabindex: -1, hidden: true });
 	const submit = h('button', { type: 'submit', class: 'primary' }, 'Start the job');
 	const curl = h('code', {});
@@ -86,10 +94,9 @@ function buildForm(schema, datasets, lists, values) {
 
 	function showDataset() {
 		const dataset = datasets.find((d) => d.name === fields.get('dataset')?.get());
-		preview.frame.hidden = !dataset;
 		if (!dataset)
 			return;
-		preview.img.src = `/datasets/${encodeURIComponent(dataset.name)}/preview.png`;
+		preview.show(`/datasets/${encodeURIComponent(dataset.name)}/preview.png`, `Pictures of ${dataset.name}`);
 		setText(fields.get('dataset').hint, datasetLine(dataset));
 	}
 
@@ -161,9 +168,6 @@ function buildForm(schema, datasets, lists, values) {
 		field.touched = true;
 		field.mark();
 	}
-	preview.img.addEventListener('error', () => {
-		preview.frame.hidden = true;
-	});
 	showDataset();
 	changed();
 	if (datasets.length > 0)

@@ -14,8 +14,8 @@ export function generator({ query, setQuery, signal }) {
 	const save = h('a', { class: 'button quiet', hidden: true }, 'PNG');
 	const error = h('p', { class: 'field-error', role: 'alert' });
 	const caption = h('p', { class: 'figures' });
-	const { frame, img } = pixelPicture({ alt: '' });
-	const result = h('div', { class: 'generated', hidden: true }, frame, h('div', { class: 'row between' }, caption, save));
+	const picture = pixelPicture();
+	const result = h('div', { class: 'generated', hidden: true }, picture.frame, h('div', { class: 'row between' }, caption, save));
 	const form = h('form', { class: 'generate-form', novalidate: true },
 		h('div', { class: 'field' }, h('label', { for: 'generate-from' }, 'Checkpoint'), from),
 		h('div', { class: 'field small' }, h('label', { for: 'generate-n' }, 'Pictures'), n),
@@ -25,7 +25,7 @@ export function generator({ query, setQuery, signal }) {
 	const body = h('div', {}, none);
 	const node = h('section', { class: 'card', 'aria-labelledby': 'generate-title' },
 		h('div', { class: 'card-head' }, h('h2', { id: 'generate-title' }, 'Generate')), body);
-	let picture = null; // object URL that is shown
+	let blobUrl = null; // what is shown
 	let wanted = Number(query.get('checkpoint')) || null;
 
 	async function draw() {
@@ -39,16 +39,15 @@ export function generator({ query, setQuery, signal }) {
 		const checkpoint = from.value;
 		busy(go, true);
 		busy(next, true);
-		frame.classList.add('waiting');
+		picture.frame.classList.add('waiting');
 		try {
 			const blob = await api.postForImage(`/checkpoints/${checkpoint}/generate`, { n: count, seed: number }, { signal });
-			if (picture)
-				URL.revokeObjectURL(picture);
-			picture = URL.createObjectURL(blob);
+			if (blobUrl)
+				URL.revokeObjectURL(blobUrl); // a picture that is drawn keeps its pixels
+			blobUrl = URL.createObjectURL(blob);
 			const text = `${f.plural(count, 'picture')} of checkpoint #${checkpoint}, seed ${number}`;
-			img.src = picture;
-			img.alt = `Grid of ${text}`;
-			save.href = picture;
+			picture.show(blobUrl, `Grid of ${text}`);
+			save.href = blobUrl;
 			save.setAttribute('download', `checkpoint-${checkpoint}-seed-${number}.png`);
 			save.hidden = result.hidden = false;
 			setText(caption, text);
@@ -59,7 +58,7 @@ export function generator({ query, setQuery, signal }) {
 			if (!signal.aborted)
 				setText(error, e.fields.length > 0 ? e.fields.map((x) => `${x.pointer.slice(1)}: ${x.detail}`).join('; ') : e.message);
 		}
-		frame.classList.remove('waiting');
+		picture.frame.classList.remove('waiting');
 		busy(go, false);
 		busy(next, false);
 	}
@@ -75,7 +74,7 @@ export function generator({ query, setQuery, signal }) {
 	from.addEventListener('change', () => {
 		wanted = Number(from.value);
 	});
-	signal.addEventListener('abort', () => picture && URL.revokeObjectURL(picture));
+	signal.addEventListener('abort', () => blobUrl && URL.revokeObjectURL(blobUrl));
 
 	return {
 		node,

@@ -16,8 +16,9 @@ export function samples({ id, query, setQuery, signal }) {
 	let following = !query.has('sample');
 	let playing = 0;
 	let loaded = false;
+	let shown = ''; // the picture asked for last
 
-	const { frame, img } = pixelPicture({ alt: '' });
+	const picture = pixelPicture();
 	const slider = h('input', { type: 'range', min: 0, max: 0, step: 1, 'aria-label': 'Sample' });
 	const play = h('button', { type: 'button' }, 'Play');
 	const newest = h('button', { type: 'button' }, 'Newest');
@@ -25,7 +26,7 @@ export function samples({ id, query, setQuery, signal }) {
 	const caption = h('span', { class: 'figures' });
 	const open = h('a', { class: 'button quiet', download: '' }, 'PNG');
 	const viewer = h('div', {},
-		frame,
+		picture.frame,
 		h('div', { class: 'row between' }, h('p', { class: 'sample-caption' }, caption, ' ', live), open),
 		slider,
 		h('div', { class: 'row' }, play, newest));
@@ -49,9 +50,9 @@ export function samples({ id, query, setQuery, signal }) {
 			replace(body, viewer);
 		const sample = list[at];
 		const text = describe(sample);
-		if (img.getAttribute('src') !== url(sample)) {
-			img.src = url(sample);
-			img.alt = `Grid of generated pictures, ${text}`;
+		if (shown !== url(sample)) {
+			shown = url(sample);
+			picture.show(shown, `Grid of generated pictures, ${text}`);
 		}
 		slider.max = String(list.length - 1);
 		slider.value = String(at);
@@ -84,18 +85,13 @@ export function samples({ id, query, setQuery, signal }) {
 	function start() {
 		if (at === list.length - 1)
 			at = 0;
-		// The next picture is fetched while this one shows, so that none flickers.
 		playing = setInterval(() => {
-			if (!img.complete)
-				return;
 			if (at >= list.length - 1) {
 				stop();
 				go(list.length - 1);
 				return;
 			}
 			go(at + 1, false);
-			if (at + 1 < list.length)
-				new Image().src = url(list[at + 1]);
 		}, FRAME_MS);
 		setText(play, 'Stop');
 		go(at, false);

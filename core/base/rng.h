@@ -25,6 +25,7 @@ struct dcg_rng {
 #define DCG_STREAM_FLIP    (UINT64_C(4) << 32) /* + epoch: horizontal flips */
 #define DCG_STREAM_SAMPLE  (UINT64_C(5) << 32) /* fixed noise of sample grids, generate */
 #define DCG_STREAM_PAD     (UINT64_C(6) << 32) /* noise that fills up a batch when sampling */
+#define DCG_STREAM_SWD     (UINT64_C(7) << 32) /* quality: places of patches, directions */
 
 void dcg_rng_init(struct dcg_rng *rng, uint64_t seed, uint64_t stream);
 uint64_t dcg_rng_u64(struct dcg_rng *rng);

@@ -23,8 +23,9 @@
  *                    class names, [classes][64], NUL-terminated UTF-8
  *
  * The sections follow each other without gaps, so every offset follows from the counts;
- * a reader insists that they agree. Verifying reads the whole file once: zlib's CRC-32
- * runs at about 1 to 2 GB/s, so 0.1 s for 60,000 pictures of 32x32x3.
+ * a reader insists that they agree. Verifying reads the whole file once: zlib's CRC-32 ran
+ * at 2.5 GB/s where it was measured (0.3 s for 60,000 pictures of 64x64x3), if the disk
+ * is as fast.
  */
 #ifndef DCG_DATA_DATASET_FILE_H
 #define DCG_DATA_DATASET_FILE_H

@@ -36,8 +36,11 @@ int dcg_source_open(struct dcg_source **ret, const char *path, enum dcg_source_f
 void dcg_source_close(struct dcg_source *s);
 const struct dcg_source_info *dcg_source_info(const struct dcg_source *s);
 const char *dcg_source_class_name(const struct dcg_source *s, int label); /* "3" when it has no name */
-/* Picture i; label -1 when there is none. On DCG_EFORMAT/DCG_EUNSUPPORTED, err names the
- * file (below the source's own path, never an absolute one) and the source stays usable. */
+/* Picture i; label -1 when there is none. On failure err names the file (below the source's
+ * own path, never an absolute one). DCG_EFORMAT, DCG_EUNSUPPORTED, DCG_ENOENT, DCG_EACCESS:
+ * this picture cannot be had, others can. DCG_EIO: the source as a whole is not to be
+ * trusted: the disk fails, or a gzip'd IDX file is damaged, which is often found only by
+ * the checksum after its last picture. */
 int dcg_source_read(struct dcg_source *s, uint32_t i, struct dcg_picture *ret, int *ret_label, struct dcg_error *err);
 
 #endif

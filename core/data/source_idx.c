@@ -52,7 +52,10 @@ static const char *gz_reason(gzFile f)
 {
 	int code;
 	const char *text = gzerror(f, &code);
-	return code == Z_OK || code == Z_BUF_ERROR || !*text ? "the file ends early" : text;
+	if (code == Z_OK || code == Z_BUF_ERROR || !*text)
+		return "the file ends early";
+	const char *after = strstr(text, ">: "); /* "<fd:7>: what was wrong" */
+	return after ? after + 3 : text;
 }
 
 /* Opens and reads the header: *ret_dims of dims[4]. */
@@ -90,7 +93,8 @@ static int open_file(struct dcg_source *s, const char *path, gzFile *ret, struct
 }
 
 /* Does the file hold exactly `expected` bytes once unpacked? gzip's last four bytes say
- * how many, modulo 2^32, and almost always can be believed; if they differ, count. */
+ * how many, modulo 2^32, and almost always can be believed; if they differ, count.
+ * (Its checksum is compared when the last picture is read.) */
 static int check_length(const struct dcg_source *s, const char *path, gzFile f, const struct stat *st, uint64_t expected, struct dcg_error *err)
 {
 	char name[DCG_SOURCE_NAME];
@@ -210,8 +214,11 @@ static int read_idx(struct dcg_source *s, uint32_t i, struct dcg_picture *ret, i
 		if (gzseek(x->images, (z_off_t)(x->header + i * x->bytes), SEEK_SET) < 0)
 			x->at = UINT32_MAX;
 	}
-	if (x->at == UINT32_MAX || gzread(x->images, p.pixels, (unsigned)x->bytes) != (int)x->bytes) {
-		r = dcg_error_set(err, DCG_EFORMAT, "%s: picture %u: %s", x->name, i, gz_reason(x->images));
+	/* zlib compares the checksum when it is asked for more than there is. */
+	uint8_t more;
+	if (x->at == UINT32_MAX || gzread(x->images, p.pixels, (unsigned)x->bytes) != (int)x->bytes ||
+	    (i + 1 == s->info.count && gzread(x->images, &more, 1) != 0)) {
+		r = dcg_error_set(err, DCG_EIO, "%s: picture %u: %s", x->name, i, gz_reason(x->images));
 		x->at = UINT32_MAX;
 		dcg_picture_done(&p);
 		return r;

@@ -11,16 +11,40 @@ static int always(void)
 	return 1;
 }
 
+#if defined DCG_X86
+/* gcc's check also asks the operating system (XCR0). */
+static int has_avx2(void)
+{
+	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+
+static int has_avx512(void)
+{
+	return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+	       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+}
+
+static int has_avx512_bf16(void)
+{
+	return has_avx512() && __builtin_cpu_supports("avx512bf16");
+}
+#endif
+
 /* From slowest to fastest: "auto" is the last that this processor can run. */
 static const struct row {
-	const char *name;
+	const char *name, *precision;
 	int (*available)(void);
 	dcg_table_open *open;
 	dcg_table_overlay *overlays[8];
 } rows[] = {
-	{ "ref", always, dcg_ref_open, { dcg_ref_basics, dcg_ref_layers } },
-	{ "openblas", always, dcg_openblas_open,
+	{ "ref", "fp32", always, dcg_ref_open, { dcg_ref_basics, dcg_ref_layers } },
+	{ "openblas", "fp32", always, dcg_openblas_open,
 	  { dcg_openblas_tensors, dcg_openblas_pictures, dcg_openblas_params, dcg_openblas_convs, dcg_openblas_norms, dcg_openblas_activations } },
+#if defined DCG_X86
+	{ "avx2", "fp32", has_avx2, dcg_simd_open, { dcg_simd_avx2 } },
+	{ "avx512", "fp32", has_avx512, dcg_simd_open, { dcg_simd_avx512 } },
+	{ "avx512-bf16", "bf16", has_avx512_bf16, dcg_simd_open, { dcg_simd_avx512_bf16 } },
+#endif
 };
 enum { ROWS = sizeof rows / sizeof *rows, OVERLAYS = sizeof rows->overlays / sizeof *rows->overlays };
 
@@ -41,11 +65,18 @@ const char *const *dcg_kernel_names(void)
 	return names;
 }
 
-static int find(const struct row **ret, const char *kernel, struct dcg_error *err)
+/* Two "auto" ask for the fastest in fp32; one of them for whatever the other allows. */
+static int find(const struct row **ret, const char *kernel, const char *precision, struct dcg_error *err)
 {
 	int any = strcmp(kernel, "auto") == 0, code = DCG_EINVAL;
+	if (strcmp(precision, "auto") != 0 && strcmp(precision, "fp32") != 0 && strcmp(precision, "bf16") != 0)
+		return dcg_error_set(err, DCG_EINVAL, "precision: found \"%.64s\", expected auto, fp32 or bf16", precision);
+	if (strcmp(precision, "auto") == 0)
+		precision = any ? "fp32" : NULL;
 	for (int i = ROWS - 1; i >= 0; i--) {
 		if (!any && strcmp(kernel, rows[i].name) != 0)
+			continue;
+		if (precision && strcmp(precision, rows[i].precision) != 0)
 			continue;
 		if (rows[i].available()) {
 			*ret = &rows[i];
@@ -57,18 +88,27 @@ static int find(const struct row **ret, const char *kernel, struct dcg_error *er
 	size_t at = 0;
 	for (const char *const *n = dcg_kernel_names(); *n && at < sizeof choices; n++)
 		at += (size_t)snprintf(choices + at, sizeof choices - at, ", %s", *n);
+	const struct row *other;
+	if (precision && !any && !find(&other, kernel, "auto", NULL))
+		return dcg_error_set(err, DCG_EINVAL, "precision: found \"%s\", but kernel %s computes in %s", precision, kernel, other->precision);
+	if (precision && any)
+		return dcg_error_set(err, DCG_EUNSUPPORTED, "precision: found \"%s\", which no kernel of this build and processor computes in", precision);
 	return dcg_error_set(err, code, "kernel: found \"%.64s\"%s, expected one of auto%s", kernel,
 			     code == DCG_EUNSUPPORTED ? ", which needs instructions that this processor lacks" : "", choices);
+}
+
+int dcg_kernel_check(const char *kernel, const char *precision, struct dcg_error *err)
+{
+	const struct row *row;
+	return find(&row, kernel, precision, err);
 }
 
 int dcg_backend_open(struct dcg_backend **ret, const char *kernel, const char *precision, int threads, struct dcg_error *err)
 {
 	const struct row *row = NULL;
-	int e = find(&row, kernel, err);
+	int e = find(&row, kernel, precision, err);
 	if (e)
 		return e;
-	if (strcmp(precision, "auto") != 0 && strcmp(precision, "fp32") != 0)
-		return dcg_error_set(err, DCG_EINVAL, "precision: found \"%.64s\", expected auto or fp32", precision);
 	struct dcg_pool *pool = NULL;
 	struct dcg_base *base = NULL;
 	e = dcg_pool_new(&pool, threads, err);

@@ -11,3 +11,19 @@ libdcgan_openblas_la_SOURCES = core/kernel/openblas.c core/kernel/openblas.h \
 	core/kernel/openblas_thin.c
 libdcgan_openblas_la_CFLAGS = $(AM_CFLAGS) $(OPENBLAS_CFLAGS) $(VECTOR_CFLAGS)
 libdcgan_core_la_LIBADD += libdcgan-openblas.la
+
+if X86
+noinst_LTLIBRARIES += libdcgan-avx2.la libdcgan-avx512.la libdcgan-avx512-bf16.la
+SIMD_FILES = core/kernel/simd/choose.inc.h core/kernel/simd/conv.inc.h core/kernel/simd/gemm.inc.h \
+	core/kernel/simd/gradient.inc.h core/kernel/simd/layers.inc.h core/kernel/simd/simd.h \
+	core/kernel/simd/table.inc.h core/kernel/simd/vec.h core/kernel/simd/wino.inc.h
+SIMD_CFLAGS = $(AM_CFLAGS) $(VECTOR_CFLAGS)
+libdcgan_avx2_la_SOURCES = core/kernel/simd/avx2.c $(SIMD_FILES)
+libdcgan_avx2_la_CFLAGS = $(SIMD_CFLAGS) -mavx2 -mfma
+libdcgan_avx512_la_SOURCES = core/kernel/simd/avx512.c $(SIMD_FILES)
+libdcgan_avx512_la_CFLAGS = $(SIMD_CFLAGS) $(AVX512_CFLAGS)
+libdcgan_avx512_bf16_la_SOURCES = core/kernel/simd/avx512_bf16.c $(SIMD_FILES)
+libdcgan_avx512_bf16_la_CFLAGS = $(SIMD_CFLAGS) $(AVX512_CFLAGS) -mavx512bf16
+libdcgan_core_la_SOURCES += core/kernel/simd/simd.c
+libdcgan_core_la_LIBADD += libdcgan-avx2.la libdcgan-avx512.la libdcgan-avx512-bf16.la
+endif

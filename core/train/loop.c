@@ -217,7 +217,6 @@ void *dcg_trainer_loop(void *arg)
 	dcg_flush_denormals();
 	tell_started(t);
 	snprintf(t->state.kernel, sizeof t->state.kernel, "%s", t->backend->ops->name);
-	t->checkpoint_ns = dcg_meter_now();
 	if (!t->resumed && t->params.sample_every)
 		sample(t);
 	dcg_meter_start(&t->meter, dcg_meter_now());

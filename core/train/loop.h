@@ -24,7 +24,7 @@ struct dcg_trainer {
 	struct dcg_train_state state;
 	struct dcg_meter meter;
 	int64_t sample_step;   /* last asked for; -1: none */
-	int64_t checkpoint_ns; /* when, or when the run began */
+	int64_t checkpoint_ns; /* when one was asked for, or the trainer made */
 
 	pthread_t thread;
 	int started; /* owner's */

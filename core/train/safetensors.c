@@ -255,7 +255,7 @@ static int read_header(struct dcg_safetensors *s, char **ret, size_t *ret_size, 
 		return dcg_error_set(err, DCG_EFORMAT, "%s: a header of %llu bytes, at most %d expected", s->path, (unsigned long long)n, DCG_SAFETENSORS_HEADER);
 	if (n > (uint64_t)st.st_size - 8)
 		return dcg_error_set(err, DCG_EFORMAT, "%s: a header of %llu bytes in a file of %lld", s->path, (unsigned long long)n, (long long)st.st_size);
-	char *text = malloc((size_t)n + 1);
+	char *text = calloc(1, (size_t)n + 8); /* NULs behind it: cJSON peeks past the end of unclosed objects */
 	if (!text)
 		return dcg_error_set(err, DCG_ENOMEM, "%s: out of memory", s->path);
 	r = read_at(s, 8, text, (size_t)n, err);

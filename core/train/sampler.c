@@ -21,7 +21,7 @@ struct dcg_sampler {
 	float *pad;          /* [batch][z_dim]: noise that fills up a batch */
 	float *noise;        /* [batch][z_dim] */
 	float *temporary;    /* [largest array of G] */
-	float *mean, *var;   /* [largest array of G] */
+	float *mean, *var;   /* [widest batch norm of G] */
 	double *sum;         /* [2][all channels]: means, then variances, batch norm by batch norm */
 	int channels;        /* of all batch norms together */
 	uint8_t *pictures;   /* [batch][size][size][channels] */
@@ -87,26 +87,23 @@ static void calibrate(struct dcg_sampler *s)
 
 /* --- Making and feeding --------------------------------------------------------------- */
 
-static int known_kernel(const char *name)
-{
-	for (const char *const *k = dcg_kernel_names(); *k; k++)
-		if (strcmp(*k, name) == 0)
-			return 1;
-	return 0;
-}
-
 static int allocate(struct dcg_sampler *s, struct dcg_error *err)
 {
 	size_t largest = dcg_net_largest_array(s->g), z = (size_t)s->batch * (size_t)s->params.z_dim;
 	size_t picture = (size_t)s->params.size * (size_t)s->params.size * (size_t)s->params.channels;
-	for (int i = 0; i < dcg_net_array_count(s->g); i++)
-		if (dcg_net_array(s->g, i)->is_variance)
-			s->channels += (int)dcg_net_array(s->g, i)->count;
+	size_t widest = 0;
+	for (int i = 0; i < dcg_net_array_count(s->g); i++) {
+		const struct dcg_net_array *a = dcg_net_array(s->g, i);
+		if (!a->is_variance)
+			continue;
+		s->channels += (int)a->count;
+		widest = a->count > widest ? a->count : widest;
+	}
 	s->pad = dcg_alloc(z, sizeof *s->pad);
 	s->noise = dcg_alloc(z, sizeof *s->noise);
 	s->temporary = dcg_alloc(largest, sizeof *s->temporary);
-	s->mean = dcg_alloc(largest, sizeof *s->mean);
-	s->var = dcg_alloc(largest, sizeof *s->var);
+	s->mean = dcg_alloc(widest, sizeof *s->mean);
+	s->var = dcg_alloc(widest, sizeof *s->var);
 	s->sum = dcg_alloc(2 * (size_t)s->channels, sizeof *s->sum);
 	s->pictures = dcg_alloc((size_t)s->batch, picture);
 	if (!s->pad || !s->noise || !s->temporary || !s->mean || !s->var || !s->sum || !s->pictures)
@@ -126,8 +123,10 @@ int dcg_sampler_new(struct dcg_sampler **ret, const struct dcg_train_params *p, 
 	s->batch = p->batch_size < LEAST_BATCH ? LEAST_BATCH : p->batch_size > MOST_BATCH ? MOST_BATCH : p->batch_size;
 	int r = dcg_arch_generator(&cfg.arch, &layers, err);
 	/* A checkpoint may come from a machine with other kernels than ours. */
-	if (!r)
-		r = dcg_backend_open(&s->be, known_kernel(p->kernel) ? p->kernel : "auto", p->precision, threads, err);
+	if (!r && dcg_kernel_check(p->kernel, p->precision, NULL) == 0)
+		r = dcg_backend_open(&s->be, p->kernel, p->precision, threads, err);
+	else if (!r)
+		r = dcg_backend_open(&s->be, "auto", "auto", threads, err);
 	if (!r)
 		r = dcg_net_new(&s->g, s->be, &layers, s->batch, DCG_NET_SAMPLE, err);
 	if (!r)

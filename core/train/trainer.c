@@ -102,6 +102,7 @@ static int prepare(struct dcg_trainer *t, const struct dcg_trainer_config *cfg, 
 	if (p->max_steps && p->max_steps < t->steps_total)
 		t->steps_total = p->max_steps;
 	t->sample_step = -1;
+	t->checkpoint_ns = dcg_meter_now();
 	t->state.count = info->count;
 	snprintf(t->state.fingerprint, sizeof t->state.fingerprint, "%s", info->fingerprint);
 	dcg_rng_init(&t->state.z, (uint64_t)p->seed, DCG_STREAM_Z);

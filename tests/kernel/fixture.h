@@ -15,6 +15,8 @@ struct tolerance {
 	double rms, worst; /* of the differences */
 };
 extern const struct tolerance fp32;
+/* Of the products of a table: its number format's. Everything else is fp32 in all. */
+const struct tolerance *tolerance_of(const char *kernel);
 
 struct dcg_backend *open_backend(const char *kernel, int threads);
 struct dcg_tensor *tensor(struct dcg_backend *be, struct dcg_shape shape, const float *nchw);

@@ -18,7 +18,9 @@ START_TEST(names_are_the_choices)
 		dcg_backend_close(be);
 	}
 	ck_assert_int_eq(dcg_backend_open(&be, "auto", "auto", 0, NULL), 0);
-	ck_assert_str_eq(be->ops->name, names[n - 1]);
+	/* The fastest that computes in fp32. */
+	const char *best = names[n - 1];
+	ck_assert_str_eq(be->ops->name, strcmp(tolerance_of(best)->precision, "fp32") == 0 ? best : names[n - 2]);
 	dcg_backend_close(be);
 	dcg_backend_close(NULL);
 }
@@ -46,7 +48,7 @@ START_TEST(wrong_choices_are_named)
 	ck_assert_msg(strstr(err.text, "abacus") && strstr(err.text, "auto, ref, openblas"), "%s", err.text);
 	ck_assert_int_eq(dcg_backend_open(&be, "", "auto", 1, &err), DCG_EINVAL);
 	ck_assert_int_eq(dcg_backend_open(&be, "auto", "fp64", 1, &err), DCG_EINVAL);
-	ck_assert_msg(strstr(err.text, "fp64") && strstr(err.text, "auto or fp32"), "%s", err.text);
+	ck_assert_msg(strstr(err.text, "fp64") && strstr(err.text, "fp32 or bf16"), "%s", err.text);
 	ck_assert_int_eq(dcg_backend_open(&be, "auto", "auto", -1, &err), DCG_EINVAL);
 	ck_assert_int_eq(dcg_backend_open(&be, "auto", "auto", 100000, &err), DCG_EINVAL);
 	ck_assert_ptr_null(be);
@@ -73,7 +75,9 @@ START_TEST(impossible_sizes_are_refused)
 		struct dcg_error err = { 0 };
 		ck_assert_int_eq(be->ops->tensor_new(be, &t, shapes[i].shape, &err), shapes[i].code);
 		ck_assert_msg(err.code == shapes[i].code && err.text[0], "%zu", i);
-		ck_assert_int_eq(be->ops->bn_new(be, &bn, shapes[i].shape, NULL) < 0, shapes[i].code == DCG_EINVAL || shapes[i].shape.c > 100000);
+		/* Batch norm needs less memory than the activations: it may succeed there. */
+		int code = be->ops->bn_new(be, &bn, shapes[i].shape, NULL);
+		ck_assert(shapes[i].code == DCG_EINVAL ? code == DCG_EINVAL : code == 0 || code == DCG_ENOMEM);
 		be->ops->bn_free(bn);
 		bn = NULL;
 	}

@@ -2,6 +2,7 @@
 #include <time.h>
 
 #include "base/rng.h"
+#include "tests/store/faults.h"
 #include "tests/store/folder.h"
 
 enum { N = 30000 };
@@ -239,15 +240,16 @@ START_TEST(deleted_points_are_swept)
 }
 END_TEST
 
+/* Seconds of this thread's own work: the machine may be busy with other tests. */
 static double now(void)
 {
 	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
 /* 100,000 steps of all series, in batches as a quarter of a second brings them; then the
- * charts of all. The limits are ten times what an idle machine takes. */
+ * charts of all, which take about 3 ms. */
 START_TEST(large_charts_are_quick)
 {
 	enum { STEPS = 100000, BATCH = 250 };
@@ -279,7 +281,7 @@ START_TEST(large_charts_are_quick)
 	double read = now() - t;
 	printf("# %d steps of %d series: written in %.2f s, %d charts of 500 buckets in %.1f ms\n", STEPS, DCG_SERIES_COUNT,
 		written, DCG_SERIES_COUNT, read * 1e3);
-	ck_assert_msg(read < 0.5, "%g s for the charts", read);
+	ck_assert_msg(read < 0.1, "%g s for the charts", read);
 }
 END_TEST
 

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "store/schema.h"
+#include "tests/store/faults.h"
 #include "tests/store/folder.h"
 
 /* Big-endian numbers in the file's header. */

@@ -10,7 +10,7 @@ import sys
 import time
 import zlib
 
-PROGRAM = os.path.join(os.environ.get("top_builddir", "build"), "daemon", "dcgand")
+PROGRAM = os.path.join(os.environ.get("top_builddir", "build"), "dcgand")
 
 
 class Tap:

@@ -19,12 +19,24 @@ ok() { # ok STATUS TEXT
 	fi
 }
 
-echo 1..7
+echo 1..9
 
 # What make passes down (-j, TESTS=...) is for the outer make.
 unset MAKEFLAGS MAKELEVEL MFLAGS
 make -C "$top_builddir" install DESTDIR="$work/root" >"$work/log" 2>&1
 ok $? 'make install into DESTDIR'
+
+# What everybody looks for, wherever the prefix is.
+: >"$work/log"
+for file in bin/dcgand lib/libdcgan.so include/dcgan/dcgan.h include/dcgan/base/error.h lib/pkgconfig/libdcgan.pc \
+	man/man8/dcgand.8 man/man3/libdcgan.3 doc/dcgand/README.md doc/dcgand/api.md doc/dcgand/example.c; do
+	[ -n "$(find "$work/root" -path "*/$file")" ] || echo "missing: $file" >>"$work/log"
+done
+find "$work/root" -name '*.la' | grep -v '/libdcgan\.la$' >>"$work/log"
+[ ! -s "$work/log" ]
+ok $? 'program, library, headers and manuals are there'
+"$(find "$work/root" -path '*/bin/dcgand')" --version >"$work/log" 2>&1 && grep -q '^dcgand [0-9]' "$work/log"
+ok $? 'the installed program runs'
 
 pc=$(find "$work/root" -name libdcgan.pc)
 PKG_CONFIG_SYSROOT_DIR=$work/root

@@ -1,0 +1,3 @@
+#define DCG_AVX512
+#define DCG_TABLE dcg_simd_avx512
+#include "kernel/simd/table.inc.h"

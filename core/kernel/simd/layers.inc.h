@@ -1,0 +1,328 @@
+/* Batch norm, activations, Adam: loops over rows of channels, vectorised by the compiler
+ * for the instruction set of the including file. */
+
+enum { BLOCK_ROWS = DCG_SIMD_BLOCK_ROWS, ELEMENT_BLOCK = 1 << 14 };
+
+static size_t rows_of(const struct dcg_shape *s)
+{
+	return (size_t)s->n * (size_t)s->h * (size_t)s->w;
+}
+static int blocks_of(size_t count, size_t block)
+{
+	return (int)((count + block - 1) / block);
+}
+
+ALWAYS float activate(float v, enum dcg_activation act)
+{
+	return act == DCG_RELU ? (v > 0 ? v : 0) : act == DCG_LEAKY_RELU ? (v > 0 ? v : v * DCG_LEAKY_SLOPE) : v;
+}
+/* dact/dx from the output y. */
+ALWAYS float slope_of(float y, enum dcg_activation act)
+{
+	return act == DCG_RELU ? (y > 0 ? 1 : 0) : act == DCG_LEAKY_RELU ? (y > 0 ? 1 : DCG_LEAKY_SLOPE) : act == DCG_TANH ? 1 - y * y : 1;
+}
+#define EACH_ACTIVATION(act, statement) \
+	switch (act) { \
+	case DCG_RELU: { enum { A = DCG_RELU }; statement; break; } \
+	case DCG_LEAKY_RELU: { enum { A = DCG_LEAKY_RELU }; statement; break; } \
+	case DCG_TANH: { enum { A = DCG_TANH }; statement; break; } \
+	default: { enum { A = DCG_LINEAR }; statement; break; } \
+	}
+
+struct bn_pass {
+	struct simd_backend *sb;
+	struct dcg_bn *bn;
+	const float *x, *y, *dy;
+	float *out;
+	const float *a, *b, *c; /* [cs] coefficients */
+	enum dcg_activation act;
+	size_t rows;
+};
+
+static void block_range(const struct bn_pass *p, int task, size_t *first, size_t *end)
+{
+	*first = (size_t)task * BLOCK_ROWS;
+	*end = *first + BLOCK_ROWS < p->rows ? *first + BLOCK_ROWS : p->rows;
+}
+
+/* Mean and sum of squared deviations of a block, per channel: two passes while in cache. */
+static void bn_moments(void *ctx, int task, int worker)
+{
+	const struct bn_pass *p = ctx;
+	int cs = p->bn->cs;
+	size_t first, end;
+	double *out = p->sb->reduce + (size_t)task * 2 * (size_t)cs;
+	block_range(p, task, &first, &end);
+	(void)worker;
+	for (int c0 = 0; c0 < cs; c0 += 64) {
+		float sum[64] = { 0 }, mean[64], squares[64] = { 0 };
+		int n = min_int(64, cs - c0);
+		for (size_t r = first; r < end; r++) {
+			const float *x = p->x + r * (size_t)cs + c0;
+			for (int c = 0; c < n; c++)
+				sum[c] += x[c];
+		}
+		for (int c = 0; c < n; c++)
+			mean[c] = sum[c] / (float)(end - first);
+		for (size_t r = first; r < end; r++) {
+			const float *x = p->x + r * (size_t)cs + c0;
+			for (int c = 0; c < n; c++)
+				squares[c] += (x[c] - mean[c]) * (x[c] - mean[c]);
+		}
+		for (int c = 0; c < n; c++) {
+			double rest = (double)sum[c] - (double)mean[c] * (double)(end - first); /* what rounding the mean left */
+			out[c0 + c] = (double)sum[c];
+			out[cs + c0 + c] = (double)squares[c] - rest * rest / (double)(end - first);
+		}
+	}
+}
+
+/* Chan et al.: combine blocks in order. */
+static void bn_statistics(struct simd_backend *sb, struct dcg_bn *bn, const float *x, int update)
+{
+	struct bn_pass p = { .sb = sb, .bn = bn, .x = x, .rows = rows_of(&bn->s) };
+	int blocks = blocks_of(p.rows, BLOCK_ROWS), cs = bn->cs;
+	dcg_table_run(&sb->base.be, bn_moments, &p, blocks);
+	for (int c = 0; c < cs; c++) {
+		double n = 0, mean = 0, m2 = 0;
+		for (int i = 0; i < blocks; i++) {
+			double count = (double)((size_t)(i + 1) * BLOCK_ROWS <= p.rows ? BLOCK_ROWS : p.rows % BLOCK_ROWS);
+			double block_mean = sb->reduce[(size_t)i * 2 * (size_t)cs + (size_t)c] / count, delta = block_mean - mean;
+			m2 += sb->reduce[((size_t)i * 2 + 1) * (size_t)cs + (size_t)c] + delta * delta * n * count / (n + count);
+			mean += delta * count / (n + count);
+			n += count;
+		}
+		double var = m2 > 0 ? m2 / n : 0;
+		bn->mean[c] = (float)mean;
+		bn->scale[c] = (float)(1 / sqrt(var + (double)DCG_BN_EPS));
+		if (update && c < bn->s.c) {
+			double unbiased = n > 1 ? var * n / (n - 1) : var, f = (double)DCG_BN_MOMENTUM;
+			bn->running_mean[c] = (float)((1 - f) * (double)bn->running_mean[c] + f * mean);
+			bn->running_var[c] = (float)((1 - f) * (double)bn->running_var[c] + f * unbiased);
+		}
+	}
+}
+
+ALWAYS void normalise_rows(const struct bn_pass *p, size_t first, size_t end, enum dcg_activation act)
+{
+	size_t cs = (size_t)p->bn->cs;
+	for (size_t r = first; r < end; r++) {
+		const float *x = p->x + r * cs;
+		float *y = p->out + r * cs;
+		for (size_t c = 0; c < cs; c++)
+			y[c] = activate((x[c] - p->bn->mean[c]) * p->a[c] + p->b[c], act);
+	}
+}
+
+static void bn_normalise(void *ctx, int task, int worker)
+{
+	const struct bn_pass *p = ctx;
+	size_t first, end;
+	(void)worker;
+	block_range(p, task, &first, &end);
+	EACH_ACTIVATION(p->act, normalise_rows(p, first, end, (enum dcg_activation)A))
+	if (p->act == DCG_TANH)
+		for (float *y = p->out + first * (size_t)p->bn->cs; y < p->out + end * (size_t)p->bn->cs; y++)
+			*y = tanhf(*y);
+}
+
+static void bn_forward(struct dcg_backend *be, struct dcg_bn *bn, const struct dcg_tensor *x, struct dcg_tensor *y, enum dcg_activation act, enum dcg_bn_mode mode)
+{
+	struct simd_backend *sb = (struct simd_backend *)be;
+	struct bn_pass p = { .sb = sb, .bn = bn, .x = x->data, .out = y->data, .act = act, .rows = rows_of(&bn->s) };
+	/* The coefficients live behind the partial sums. */
+	float *a = (float *)(void *)(sb->reduce + sb->reduce_count - (size_t)bn->cs), *b = a + bn->cs;
+	bn->frozen_statistics = mode == DCG_BN_RUNNING;
+	if (mode != DCG_BN_RUNNING)
+		bn_statistics(sb, bn, x->data, mode == DCG_BN_BATCH);
+	else
+		for (int c = 0; c < bn->cs; c++) {
+			bn->mean[c] = bn->running_mean[c];
+			bn->scale[c] = 1 / sqrtf(bn->running_var[c] + DCG_BN_EPS);
+		}
+	for (int c = 0; c < bn->cs; c++) {
+		float gain = c < bn->s.c ? bn->gain->part[DCG_VALUE][c] : 0, bias = c < bn->s.c ? bn->bias->part[DCG_VALUE][c] : 0;
+		a[c] = gain * bn->scale[c];
+		b[c] = bias;
+	}
+	p.a = a;
+	p.b = b;
+	dcg_table_run(be, bn_normalise, &p, blocks_of(p.rows, BLOCK_ROWS));
+}
+
+ALWAYS void gradient_sums(const struct bn_pass *p, size_t first, size_t end, double *out, enum dcg_activation act)
+{
+	int cs = p->bn->cs;
+	for (int c0 = 0; c0 < cs; c0 += 64) {
+		float sum[64] = { 0 }, dot[64] = { 0 };
+		const float *mean = p->bn->mean + c0;
+		int n = min_int(64, cs - c0);
+		for (size_t r = first; r < end; r++) {
+			const float *x = p->x + r * (size_t)cs + c0, *y = p->y + r * (size_t)cs + c0, *dy = p->dy + r * (size_t)cs + c0;
+			for (int c = 0; c < n; c++) {
+				float d = dy[c] * slope_of(y[c], act);
+				sum[c] += d;
+				dot[c] += d * (x[c] - mean[c]);
+			}
+		}
+		for (int c = 0; c < n; c++) {
+			out[c0 + c] = (double)sum[c];
+			out[cs + c0 + c] = (double)dot[c];
+		}
+	}
+}
+
+static void bn_gradient_sums(void *ctx, int task, int worker)
+{
+	const struct bn_pass *p = ctx;
+	size_t first, end;
+	(void)worker;
+	block_range(p, task, &first, &end);
+	EACH_ACTIVATION(p->act, gradient_sums(p, first, end, p->sb->reduce + (size_t)task * 2 * (size_t)p->bn->cs, (enum dcg_activation)A))
+}
+
+/* dx = a * d + b * x + c */
+ALWAYS void input_gradient(const struct bn_pass *p, size_t first, size_t end, enum dcg_activation act)
+{
+	size_t cs = (size_t)p->bn->cs;
+	for (size_t r = first; r < end; r++) {
+		const float *x = p->x + r * cs, *y = p->y + r * cs, *dy = p->dy + r * cs;
+		float *dx = p->out + r * cs;
+		for (size_t c = 0; c < cs; c++)
+			dx[c] = dy[c] * slope_of(y[c], act) * p->a[c] + ((x[c] - p->bn->mean[c]) * p->b[c] + p->c[c]);
+	}
+}
+
+static void bn_input_gradient(void *ctx, int task, int worker)
+{
+	const struct bn_pass *p = ctx;
+	size_t first, end;
+	(void)worker;
+	block_range(p, task, &first, &end);
+	EACH_ACTIVATION(p->act, input_gradient(p, first, end, (enum dcg_activation)A))
+}
+
+static void add_gradient(struct dcg_param *param, int c, float g, int how)
+{
+	if (how)
+		param->part[DCG_GRAD][c] = how == 2 ? param->part[DCG_GRAD][c] + g : g;
+}
+
+static void bn_backward(struct dcg_backend *be, struct dcg_bn *bn, const struct dcg_tensor *x, const struct dcg_tensor *y,
+	const struct dcg_tensor *dy, struct dcg_tensor *dx, enum dcg_activation act, int param_grads)
+{
+	struct simd_backend *sb = (struct simd_backend *)be;
+	struct bn_pass p = { .sb = sb, .bn = bn, .x = x->data, .y = y->data, .dy = dy->data, .out = dx->data, .act = act, .rows = rows_of(&bn->s) };
+	int blocks = blocks_of(p.rows, BLOCK_ROWS), cs = bn->cs;
+	float *a = (float *)(void *)(sb->reduce + sb->reduce_count - 2 * (size_t)cs), *b = a + cs, *constant = b + cs;
+	dcg_table_run(be, bn_gradient_sums, &p, blocks);
+	for (int c = 0; c < cs; c++) {
+		double sum = 0, dot = 0, n = (double)p.rows, scale = (double)bn->scale[c], gain = c < bn->s.c ? (double)bn->gain->part[DCG_VALUE][c] : 0;
+		for (int i = 0; i < blocks; i++) {
+			sum += sb->reduce[(size_t)i * 2 * (size_t)cs + (size_t)c];
+			dot += sb->reduce[((size_t)i * 2 + 1) * (size_t)cs + (size_t)c];
+		}
+		if (c < bn->s.c) {
+			add_gradient(bn->bias, c, (float)sum, param_grads);
+			add_gradient(bn->gain, c, (float)(dot * scale), param_grads);
+		}
+		/* With running statistics mean and variance are constants. */
+		int frozen = bn->frozen_statistics;
+		a[c] = (float)(gain * scale);
+		b[c] = frozen ? 0 : (float)(-gain * scale * scale * scale * dot / n);
+		constant[c] = frozen ? 0 : (float)(-gain * scale * sum / n);
+	}
+	p.a = a;
+	p.b = b;
+	p.c = constant;
+	dcg_table_run(be, bn_input_gradient, &p, blocks);
+}
+
+struct element_pass {
+	const float *x, *y;
+	float *out;
+	enum dcg_activation act;
+	size_t count;
+};
+
+static size_t element_range(const struct element_pass *p, int task, size_t *end)
+{
+	size_t first = (size_t)task * ELEMENT_BLOCK;
+	*end = first + ELEMENT_BLOCK < p->count ? first + ELEMENT_BLOCK : p->count;
+	return first;
+}
+
+static void act_forward_task(void *ctx, int task, int worker)
+{
+	const struct element_pass *p = ctx;
+	size_t end, first = element_range(p, task, &end);
+	(void)worker;
+	if (p->act == DCG_TANH)
+		for (size_t i = first; i < end; i++)
+			p->out[i] = tanhf(p->x[i]);
+	else
+		EACH_ACTIVATION(p->act, for (size_t i = first; i < end; i++) p->out[i] = activate(p->x[i], (enum dcg_activation)A))
+}
+
+static void act_backward_task(void *ctx, int task, int worker)
+{
+	const struct element_pass *p = ctx;
+	size_t end, first = element_range(p, task, &end);
+	(void)worker;
+	EACH_ACTIVATION(p->act, for (size_t i = first; i < end; i++) p->out[i] = p->x[i] * slope_of(p->y[i], (enum dcg_activation)A))
+}
+
+static size_t elements_of(const struct dcg_tensor *t)
+{
+	return rows_of(&t->s) * (size_t)t->cs;
+}
+
+static void act_forward(struct dcg_backend *be, const struct dcg_tensor *x, struct dcg_tensor *y, enum dcg_activation act)
+{
+	struct element_pass p = { .x = x->data, .out = y->data, .act = act, .count = elements_of(x) };
+	dcg_table_run(be, act_forward_task, &p, blocks_of(p.count, ELEMENT_BLOCK));
+}
+
+static void act_backward(struct dcg_backend *be, const struct dcg_tensor *y, const struct dcg_tensor *dy, struct dcg_tensor *dx, enum dcg_activation act)
+{
+	struct element_pass p = { .x = dy->data, .y = y->data, .out = dx->data, .act = act, .count = elements_of(y) };
+	dcg_table_run(be, act_backward_task, &p, blocks_of(p.count, ELEMENT_BLOCK));
+}
+
+struct adam_pass {
+	const struct dcg_adam *hp;
+	struct dcg_param *p;
+	float step, inverse_correction; /* lr / (1 - beta1^t); 1 / sqrt(1 - beta2^t) */
+};
+
+static void adam_task(void *ctx, int task, int worker)
+{
+	const struct adam_pass *a = ctx;
+	const struct dcg_adam *hp = a->hp;
+	size_t first = (size_t)task * ELEMENT_BLOCK, end = first + ELEMENT_BLOCK < a->p->count ? first + ELEMENT_BLOCK : a->p->count;
+	float *w = a->p->part[DCG_VALUE], *m = a->p->part[DCG_MOMENT1], *v = a->p->part[DCG_MOMENT2], *avg = a->p->part[DCG_AVERAGE];
+	const float *grad = a->p->part[DCG_GRAD];
+	(void)worker;
+	for (size_t i = first; i < end; i++) {
+		float g = grad[i] + hp->weight_decay * w[i];
+		m[i] = hp->beta1 * m[i] + (1 - hp->beta1) * g;
+		v[i] = hp->beta2 * v[i] + (1 - hp->beta2) * g * g;
+		w[i] -= a->step * m[i] / (sqrtf(v[i]) * a->inverse_correction + hp->eps);
+	}
+	if (hp->average > 0)
+		for (size_t i = first; i < end; i++)
+			avg[i] = hp->average * avg[i] + (1 - hp->average) * w[i];
+}
+
+static void adam(struct dcg_backend *be, struct dcg_param *const *params, int count, const struct dcg_adam *hp)
+{
+	struct adam_pass a = { .hp = hp };
+	a.step = (float)((double)hp->lr / (1 - pow((double)hp->beta1, (double)hp->t)));
+	a.inverse_correction = (float)(1 / sqrt(1 - pow((double)hp->beta2, (double)hp->t)));
+	for (int i = 0; i < count; i++) {
+		a.p = params[i];
+		dcg_table_run(be, adam_task, &a, blocks_of(a.p->count, ELEMENT_BLOCK));
+		if (a.p->conv)
+			a.p->conv->stale_forward = a.p->conv->stale_backward = 1;
+	}
+}

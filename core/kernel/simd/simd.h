@@ -1,0 +1,96 @@
+/* What the hand-written tables (avx2, avx512, avx512-bf16) share: data layouts and the
+ * plan of a convolution. Included only by the files in this folder.
+ *
+ * Tensors are fp32 [N][H][W][cs]: channels innermost, padded with zeros to a multiple of
+ * 16, or tight (cs = C) below 8 channels: pictures. Weights are [R][S][C][K] in every
+ * part; PyTorch's order exists only in param_read and param_write.
+ *
+ * A product is rows x K times K x columns; A is gathered or transformed block by block into
+ * a worker's scratch, B is packed weights, refreshed when they have changed. */
+#ifndef DCG_KERNEL_SIMD_SIMD_H
+#define DCG_KERNEL_SIMD_SIMD_H
+
+#include "kernel/table.h"
+
+struct dcg_tensor {
+	struct dcg_shape s;
+	int cs;
+	float *data;
+};
+
+struct dcg_param {
+	size_t count;
+	float *part[DCG_PARTS]; /* one allocation, at part[0] */
+	int k, c, taps;         /* order [taps][c][k]; vectors: k = count, c = taps = 1 */
+	struct dcg_conv *conv;  /* whose packed copies follow; NULL */
+};
+
+/* How a pass of a convolution is computed. */
+enum form {
+	FORM_DIRECT,  /* rows of gathered taps */
+	FORM_SCATTER, /* backward-data: products for all taps at once, added into the picture;
+	                 for few channels, and for kernels as large as the picture */
+	FORM_WINO2,   /* 4x4, stride 2, pad 1 by parity phases: F(2x2,2x2) */
+	FORM_WINO4,   /* F(4x4,2x2) */
+};
+
+struct dcg_conv {
+	struct dcg_conv_geometry g;
+	int batch, cs_big, cs_small, taps;
+	struct dcg_param *weights;
+	enum form forward, backward, gradient;
+	void *packed_forward, *packed_backward; /* panels */
+	int stale_forward, stale_backward;      /* weights changed since they were packed */
+};
+
+struct dcg_bn {
+	struct dcg_shape s;
+	int cs;
+	struct dcg_param *gain, *bias;
+	float *running_mean, *running_var; /* [cs] */
+	float *mean, *scale;               /* [cs]: of the last forward; scale = 1 / sqrt(var + eps) */
+	int frozen_statistics;             /* the last forward used running statistics */
+};
+
+/* Rows in a block of a reduction: fixed, so that sums do not depend on the threads. */
+enum { DCG_SIMD_BLOCK_ROWS = 256 };
+
+struct simd_backend {
+	struct dcg_base base; /* first */
+	size_t scratch_bytes, shared_bytes; /* a worker's; common */
+	char **scratch;                     /* [threads] */
+	char *shared;
+	double *reduce;                     /* partial sums of batch norm */
+	size_t reduce_count;
+};
+
+/* Not vector code: kernel/simd/simd.c. */
+void dcg_simd_close(struct dcg_backend *be);
+int dcg_simd_scratch(struct dcg_backend *be, size_t scratch_bytes, size_t shared_bytes, struct dcg_error *err);
+int dcg_simd_tensor_new(struct dcg_backend *be, struct dcg_tensor **ret, struct dcg_shape shape, struct dcg_error *err);
+void dcg_simd_tensor_free(struct dcg_tensor *t);
+void dcg_simd_tensor_write(struct dcg_backend *be, struct dcg_tensor *t, const float *nchw);
+void dcg_simd_tensor_read(struct dcg_backend *be, const struct dcg_tensor *t, float *nchw);
+void dcg_simd_tensor_from_images(struct dcg_backend *be, struct dcg_tensor *t, const uint8_t *nhwc, const uint8_t *flip);
+void dcg_simd_tensor_to_images(struct dcg_backend *be, const struct dcg_tensor *t, uint8_t *nhwc);
+int dcg_simd_param_new(struct dcg_backend *be, struct dcg_param **ret, int k, int c, int taps, struct dcg_error *err);
+void dcg_simd_param_free(struct dcg_param *p);
+size_t dcg_simd_param_count(const struct dcg_param *p);
+void dcg_simd_param_read(struct dcg_backend *be, const struct dcg_param *p, enum dcg_part part, float *out);
+void dcg_simd_param_write(struct dcg_backend *be, struct dcg_param *p, enum dcg_part part, const float *in);
+struct dcg_param *dcg_simd_conv_weights(struct dcg_conv *conv);
+void dcg_simd_conv_free(struct dcg_conv *conv);
+int dcg_simd_bn_new(struct dcg_backend *be, struct dcg_bn **ret, struct dcg_shape shape, struct dcg_error *err);
+void dcg_simd_bn_free(struct dcg_bn *bn);
+struct dcg_param *dcg_simd_bn_gain(struct dcg_bn *bn);
+struct dcg_param *dcg_simd_bn_bias(struct dcg_bn *bn);
+void dcg_simd_bn_statistics_read(struct dcg_backend *be, const struct dcg_bn *bn, float *mean, float *var);
+void dcg_simd_bn_statistics_write(struct dcg_backend *be, struct dcg_bn *bn, const float *mean, const float *var);
+void dcg_simd_bce(struct dcg_backend *be, const struct dcg_tensor *logits, float target, struct dcg_tensor *dlogits, struct dcg_bce *ret);
+
+static inline int dcg_simd_channel_stride(int c)
+{
+	return c < 8 ? c : (c + 15) / 16 * 16;
+}
+
+#endif

@@ -1,0 +1,77 @@
+/* The vector type that the .inc.h files of this folder are written in. The including file defines
+ * DCG_AVX512 (16 floats) or DCG_AVX2 (8), and may define DCG_BF16 (products in bf16). */
+#ifndef DCG_KERNEL_SIMD_VEC_H
+#define DCG_KERNEL_SIMD_VEC_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+/* Loops of a constant number of turns over vectors in registers: at -O2 too. */
+#define UNROLL _Pragma("GCC unroll 25")
+
+#if defined DCG_AVX512
+enum { VW = 16 };
+typedef __m512 vf;
+#define V(op) _mm512_##op
+static inline vf vmax(vf a, vf b) { return _mm512_max_ps(a, b); }
+#else
+enum { VW = 8 };
+typedef __m256 vf;
+#define V(op) _mm256_##op
+static inline vf vmax(vf a, vf b) { return _mm256_max_ps(a, b); }
+#endif
+
+static inline vf vload(const float *p) { return V(loadu_ps)(p); }
+static inline void vstore(float *p, vf v) { V(storeu_ps)(p, v); }
+static inline vf vset(float x) { return V(set1_ps)(x); }
+static inline vf vzero(void) { return V(setzero_ps)(); }
+static inline vf vadd(vf a, vf b) { return V(add_ps)(a, b); }
+static inline vf vsub(vf a, vf b) { return V(sub_ps)(a, b); }
+static inline vf vmul(vf a, vf b) { return V(mul_ps)(a, b); }
+static inline vf vfma(vf a, vf b, vf c) { return V(fmadd_ps)(a, b, c); }
+
+/* Panels: what products are computed from. fp32: a float each. bf16: two consecutive k
+ * side by side in 4 bytes, so that both formats step 4 bytes of k (UNIT k). */
+#if defined DCG_BF16
+typedef uint16_t panel;
+enum { UNIT = 2 };
+static inline void panel_store(panel *p, vf v)
+{
+	_mm256_storeu_si256((__m256i *)(void *)p, (__m256i)_mm512_cvtneps_pbh(v));
+}
+static inline panel panel_of(float x)
+{
+	return (panel)_mm_extract_epi16((__m128i)_mm_cvtneps_pbh(_mm_set_ss(x)), 0);
+}
+/* acc += a[k] b[k] + a[k+1] b[k+1]: a: 4 bytes for all lanes, b: VW pairs. */
+static inline vf vdot(vf acc, const panel *a, __m512i b)
+{
+	int32_t pair;
+	__builtin_memcpy(&pair, a, 4);
+	return _mm512_dpbf16_ps(acc, (__m512bh)_mm512_set1_epi32(pair), (__m512bh)b);
+}
+typedef __m512i vpanel;
+static inline vpanel panel_load(const panel *p) { return _mm512_loadu_si512(p); }
+/* Two rows of k as pairs. */
+static inline void panel_store_pairs(panel *p, vf k0, vf k1)
+{
+	__m512i lo = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(k0));
+	__m512i hi = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(k1));
+	_mm512_storeu_si512(p, _mm512_or_si512(lo, _mm512_slli_epi32(hi, 16)));
+}
+#else
+typedef float panel;
+enum { UNIT = 1 };
+static inline void panel_store(panel *p, vf v) { vstore(p, v); }
+static inline panel panel_of(float x) { return x; }
+typedef vf vpanel;
+static inline vpanel panel_load(const panel *p) { return vload(p); }
+static inline vf vdot(vf acc, const panel *a, vpanel b) { return vfma(vset(*a), b, acc); }
+#endif
+
+enum {
+	NB = 2 * VW, /* columns of a packed panel */
+	MR = VW == 16 ? 8 : 6, /* rows of a block of accumulators: MR x 2 vectors in registers */
+};
+
+#endif

@@ -1,0 +1,498 @@
+"""Every route of docs/api.md, when all is well and when it is not."""
+
+import base64
+import csv
+import hashlib
+import io
+import json
+import os
+import re
+import struct
+import zlib
+
+from dcgand import Daemon, equal, main, small_job, test
+
+d = Daemon("--max-queued", "8")
+JSON = {"Content-Type": "application/json"}
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+def errors(answer):
+    return {e["pointer"]: e["detail"] for e in answer.json()["errors"]}
+
+
+def png_size(data):
+    """Width, height and channels of a PNG whose every chunk is whole."""
+    equal(data[:8], b"\x89PNG\r\n\x1a\n")
+    at, kinds = 8, []
+    while at < len(data):
+        size, kind = struct.unpack(">I4s", data[at:at + 8])
+        equal(zlib.crc32(data[at + 4:at + 8 + size]), struct.unpack(">I", data[at + 8 + size:at + 12 + size])[0], "CRC")
+        kinds.append(kind)
+        at += 12 + size
+    equal(kinds[-1], b"IEND")
+    width, height, _, colour = struct.unpack(">IIBB", data[16:26])
+    return width, height, {0: 1, 2: 3}[colour]
+
+
+def head_is_get(path, **headers):
+    """HEAD answers as GET does, without the body."""
+    got = d.get(path, **headers)
+    head = d.request("HEAD", path, headers={k.replace("_", "-"): v for k, v in headers.items()})
+    equal(head.status, got.status, f"HEAD {path}")
+    equal(head.body, b"")
+    for name in ("Content-Type", "Content-Length", "ETag", "Cache-Control"):
+        equal(head[name], got[name], f"{name} of HEAD {path}")
+
+
+# --- The daemon itself -----------------------------------------------------------------
+
+@test
+def daemon_tells_about_itself():
+    """/healthz, /readyz, /version"""
+    equal(d.get("/healthz").json(), {"status": "ok"})
+    equal(d.get("/readyz").json(), {"status": "ok"})
+    version = d.get("/version").json()
+    equal(version["version"], "0.1.0")
+    equal("ref" in version["kernels"] and "pytorch" in version["presets"], True, str(version))
+    for path in ("/healthz", "/readyz", "/version", "/openapi.json", "/", "/jobs", "/datasets"):
+        head_is_get(path)
+        equal(d.get(path)["Cache-Control"] in ("no-store", "no-cache"), True)
+
+
+@test
+def openapi_is_whole():
+    """/openapi.json: 3.1, every reference leads somewhere, the request's schema has every parameter"""
+    spec = d.get("/openapi.json").json()
+    equal(spec["openapi"], "3.1.0")
+
+    def follow(node):
+        if isinstance(node, dict):
+            for key, value in node.items():
+                if key == "$ref":
+                    at = spec
+                    for part in value.removeprefix("#/").split("/"):
+                        at = at[part]
+                else:
+                    follow(value)
+        elif isinstance(node, list):
+            for value in node:
+                follow(value)
+    follow(spec)
+    request = spec["paths"]["/jobs"]["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+    schema = spec["components"]["schemas"][request.rsplit("/", 1)[1]]
+    for name in ("dataset", "name", "priority", "seed", "preset", "arch", "size", "epochs", "batch_size", "lr_g", "from_checkpoint"):
+        equal(name in schema["properties"], True, name)
+    equal(schema["required"], ["dataset"])
+    documented = {(m, p) for p, operations in spec["paths"].items() for m in operations}
+    for method, path in (("get", "/jobs"), ("post", "/jobs"), ("delete", "/jobs/{id}"), ("post", "/jobs/{id}/pause"), ("get", "/events"),
+                         ("get", "/jobs/{id}/samples/step-{step}.png"), ("post", "/checkpoints/{id}/generate"), ("get", "/")):
+        equal((method, path) in documented, True, f"{method} {path}")
+    for path, operations in spec["paths"].items():
+        for method, operation in operations.items():
+            names = {p["name"] for p in operation.get("parameters", []) if p["in"] == "path"}
+            equal(names, set(re.findall(r"\{(\w+)\}", path)), f"parameters of {method} {path}")
+            equal({"400", "403", "421", "500", "503"} <= set(operation["responses"]), True, path)
+
+
+@test
+def page_is_served():
+    """the page's files, with types and entity tags; only those"""
+    index = d.get("/")
+    equal(index["Content-Type"], "text/html; charset=utf-8")
+    equal(index.body, d.get("/index.html").body)
+    equal(d.get("/?job=1#x").body, index.body, "a query is the page's own business")
+    files = set(re.findall(r'(?:src|href)="/?([a-z.-]+\.(?:js|css|svg))"', index.body.decode()))
+    equal(len(files) > 0, True, index.body)
+    for name in files | {"chart.js"}:
+        answer = d.get(f"/{name}")
+        expected = {"js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8", "svg": "image/svg+xml"}[name.rsplit(".", 1)[1]]
+        equal(answer["Content-Type"], expected, name)
+        equal(len(answer.body) > 100, True, name)
+        equal(d.request("GET", f"/{name}", headers={"If-None-Match": answer["ETag"]}).status, 304, name)
+    equal(b"Chart" in d.get("/chart.js").body, True)
+    d.get("/local.mk", 404)
+
+
+@test
+def page_from_a_folder():
+    """--web-dir serves files of a folder, but nothing outside it, and the built-in rest"""
+    web = os.path.join(d.folder, "web")
+    os.makedirs(web)
+    with open(os.path.join(web, "index.html"), "w") as f:
+        f.write("<p>mine</p>")
+    with open(os.path.join(d.folder, "secret.txt"), "w") as f:
+        f.write("secret")
+    os.symlink("../secret.txt", os.path.join(web, "link.txt"))
+    os.makedirs(os.path.join(web, "folder.d"))
+    other = Daemon("--web-dir", web)
+    equal(other.get("/").body, b"<p>mine</p>")
+    equal(other.get("/", 304, If_None_Match=other.get("/")["ETag"]).body, b"")
+    for path in ("/link.txt", "/folder.d", "/nothing.txt", "/secret.txt"):
+        other.get(path, 404)
+    other.get("/../secret.txt", 400)
+    other.get("/..%2fsecret.txt", 400)
+    equal(other.get("/chart.js").body, d.get("/chart.js").body)
+    with open(os.path.join(web, "index.html"), "w") as f:
+        f.write("<p>new</p>")
+    equal(other.get("/").body, b"<p>new</p>", "read anew")
+    other.stop()
+
+
+# --- Data sets -----------------------------------------------------------------------
+
+@test
+def datasets():
+    """register, list, look at, preview and forget data sets"""
+    answer = d.post("/datasets", {"name": "tiny", "path": "tiny"})
+    equal(answer["Location"], "/datasets/tiny")
+    tiny = answer.json()
+    for key, value in {"name": "tiny", "format": "idx", "count": 64, "width": 16, "height": 16, "channels": 1, "classes": 10,
+                       "builtin": False, "preview": "/datasets/tiny/preview.png"}.items():
+        equal(tiny[key], value, key)
+    equal(bool(TIME.fullmatch(tiny["created_at"])), True, tiny["created_at"])
+    equal(len(tiny["class_names"]), 10)
+    equal(d.get("/datasets/tiny").json(), tiny)
+    names = [x["name"] for x in d.get("/datasets").json()["datasets"]]
+    equal("tiny" in names and names == sorted(names), True, str(names))
+    preview = d.get("/datasets/tiny/preview.png")
+    equal(preview["Content-Type"], "image/png")
+    equal(png_size(preview.body)[2], 1)
+    d.get("/datasets/tiny/preview.png", 304, If_None_Match=preview["ETag"])
+    head_is_get("/datasets/tiny/preview.png")
+    d.post("/datasets", {"name": "other", "path": os.path.join(d.root, "tiny"), "format": "idx"})
+    page = d.get("/datasets?limit=1").json()
+    equal(len(page["datasets"]), 1)
+    seen = list(page["datasets"])
+    while page["next"]:
+        page = d.get(f"/datasets?limit=1&cursor={page['next']}").json()
+        seen += page["datasets"]
+    equal([x["name"] for x in seen], [x["name"] for x in d.get("/datasets").json()["datasets"]])
+    d.delete("/datasets/other")
+    d.delete("/datasets/other", 404)
+    equal(os.path.exists(os.path.join(d.root, "tiny", "train-images-idx3-ubyte")), True, "the source stays")
+
+
+@test
+def datasets_that_will_not_do():
+    """names, paths and formats that are refused; the file system outside the roots stays unseen"""
+    os.symlink("/etc", os.path.join(d.root, "out"))
+    os.makedirs(os.path.join(d.root, "empty"), exist_ok=True)
+    with open(os.path.join(d.root, "broken"), "wb") as f:
+        f.write(b"\0\0\x08\x03" + b"\xff" * 12)
+    for path in ("/etc", "../../../../../../etc", "out", "out/passwd", "/", "tiny/../../..", d.folder):
+        answer = d.request("POST", "/datasets", {"name": "x", "path": path})
+        equal(answer.status in (403, 404), True, f"{path}: {answer}")
+    for path in ("nothing", "tiny/nothing", "empty", "broken"):
+        equal(d.request("POST", "/datasets", {"name": "x", "path": path}).status, 422, path)
+    equal(set(errors(d.post("/datasets", {}, 422))), {"/name", "/path"})
+    equal(set(errors(d.post("/datasets", {"name": "X", "path": 5, "format": "zip", "colour": 1}, 422))), {"/name", "/path", "/format", "/colour"})
+    for name in ("", ".x", "a/b", "x" * 64, "\u00fc", "a b"):
+        equal(list(errors(d.post("/datasets", {"name": name, "path": "tiny"}, 422))), ["/name"], name)
+    for method, path in (("GET", "/datasets/nothing"), ("GET", "/datasets/nothing/preview.png"), ("DELETE", "/datasets/nothing")):
+        equal(d.request(method, path).status, 404, path)
+    equal(d.get("/datasets/x", 404).status, 404, "nothing was registered")
+
+
+# --- A job -----------------------------------------------------------------------------
+
+@test
+def job_is_made_and_shown():
+    """POST /jobs gives 201, Location and the whole job; it runs to its end"""
+    answer = d.post("/jobs", small_job(name="first \u00fc"))
+    job = answer.json()
+    equal(answer["Location"], f"/jobs/{job['id']}")
+    equal(job["id"], 1)
+    equal(job["state"] in ("queued", "preparing", "running"), True)
+    equal((job["name"], job["dataset"], job["params"]["batch_size"], job["params"]["lr_g"]), ("first \u00fc", "tiny", 16, 0.0002))
+    equal(bool(TIME.fullmatch(job["created_at"])), True)
+    job = d.wait_state(1, "succeeded", "failed")
+    equal((job["state"], job["error"], job["epoch"], job["epochs"], job["steps_per_epoch"], job["steps_total"], job["step"]),
+          ("succeeded", None, 2, 2, 4, 8, 8))
+    for key in ("images_per_s", "eta_s", "loss_d", "loss_g", "d_real", "d_fake"):
+        equal(isinstance(job[key], (int, float)), True, key)
+    for key in ("started_at", "finished_at"):
+        equal(bool(TIME.fullmatch(job[key])), True, key)
+    head_is_get("/jobs/1")
+
+
+@test
+def job_that_will_not_do():
+    """422 names each wrong field"""
+    found = errors(d.post("/jobs", {"dataset": "nope", "batch_size": "x", "colour": 1, "size": 17, "lr_g": -1, "flip": 1}, 422))
+    equal(set(found), {"/dataset", "/batch_size", "/colour", "/size", "/lr_g", "/flip"})
+    equal(found["/batch_size"], "expected a whole number from 2 to 4096, found \"x\"")
+    equal(found["/colour"], "unknown field")
+    equal(list(errors(d.post("/jobs", {}, 422))), ["/dataset"])
+    equal(list(errors(d.post("/jobs", small_job(preset="nope"), 422))), ["/preset"])
+    equal(list(errors(d.post("/jobs", small_job(from_checkpoint=99999), 422))), ["/from_checkpoint"])
+    equal(list(errors(d.post("/jobs", small_job(name="x" * 100), 422))), ["/name"])
+
+
+@test
+def jobs_are_listed():
+    """newest first, in pages, filtered"""
+    for i in range(3):
+        d.run_job(epochs=1, max_steps=1, name=f"more {i}")
+    every = d.get("/jobs").json()
+    equal([j["id"] for j in every["jobs"]], [4, 3, 2, 1])
+    equal(every["next"], None)
+    page = d.get("/jobs?limit=3").json()
+    equal([j["id"] for j in page["jobs"]], [4, 3, 2])
+    page = d.get(f"/jobs?limit=3&cursor={page['next']}").json()
+    equal(([j["id"] for j in page["jobs"]], page["next"]), ([1], None))
+    equal(len(d.get("/jobs?state=succeeded").json()["jobs"]), 4)
+    equal(d.get("/jobs?state=failed&dataset=tiny").json()["jobs"], [])
+    equal(len(d.get("/jobs?dataset=tiny&limit=200").json()["jobs"]), 4)
+    equal(d.get("/jobs?dataset=tin%27%20OR%201--").json()["jobs"], [])
+
+
+@test
+def job_has_a_version():
+    """ETag, If-None-Match and If-Match on jobs"""
+    answer = d.get("/jobs/1")
+    equal(answer["ETag"], f'"{answer.json()["version"]}"')
+    not_modified = d.get("/jobs/1", 304, If_None_Match=answer["ETag"])
+    equal((not_modified.body, not_modified["ETag"]), (b"", answer["ETag"]))
+    d.get("/jobs/1", 304, If_None_Match=f'"0", W/{answer["ETag"]}')
+    d.get("/jobs/1", 304, If_None_Match="*")
+    d.get("/jobs/1", 200, If_None_Match='"0"')
+    d.get("/jobs/1", 200, If_None_Match="nonsense")
+    d.delete("/jobs/1", 412, If_Match='"0"')
+    d.delete("/jobs/1", 412, If_Match=f"W/{answer['ETag']}")
+    d.post("/jobs/1/cancel", None, 412, If_Match='"0"')
+    d.get("/jobs/1", 200)
+
+
+@test
+def actions():
+    """in a state that does not allow them 409; they take an empty object but no fields"""
+    for action in ("pause", "resume", "sample", "checkpoint"):
+        d.post(f"/jobs/1/{action}", None, 409)
+        d.post(f"/jobs/1/{action}", {}, 409)
+        d.post(f"/jobs/99/{action}", None, 404)
+        equal(list(errors(d.post(f"/jobs/1/{action}", {"now": True}, 422))), ["/now"])
+        equal(d.request("POST", f"/jobs/1/{action}", b"{}" + b" " * 2000, JSON).status, 413)
+    d.post("/jobs/99/cancel", None, 404)
+    equal(d.request("POST", "/jobs/1/explode").status, 404)
+
+
+@test
+def metrics_json():
+    """buckets that cover all steps and keep extremes, ends and totals"""
+    m = d.get("/jobs/1/metrics").json()
+    equal((m["job"], m["from"], m["to"]), (1, 1, 8))
+    equal(set(m["series"]), {"loss_d", "loss_g", "d_real", "d_fake", "d_fake_after", "images_per_s"})
+    full = m["series"]["loss_d"]
+    equal((full["total"], len(full["points"])), (8, 8))
+    values = [p["last"] for p in full["points"]]
+    m = d.get("/jobs/1/metrics?series=loss_d,d_real&max_points=3&from=2&to=7").json()
+    equal(list(m["series"]), ["loss_d", "d_real"])
+    points = m["series"]["loss_d"]["points"]
+    equal(m["series"]["loss_d"]["total"], 6)
+    equal(len(points) <= 3 and points[0]["step"] == 2 and points[-1]["last_step"] == 7, True, str(points))
+    equal(sum(p["count"] for p in points), 6)
+    for p in points:
+        inside = values[p["step"] - 1:p["last_step"]]
+        equal((p["min"], p["max"], p["last"]), (min(inside), max(inside), inside[-1]))
+        equal((values[p["min_step"] - 1], values[p["max_step"] - 1]), (p["min"], p["max"]))
+    equal(d.get("/jobs/1/metrics?from=9").json()["series"]["loss_d"], {"total": 0, "points": []})
+    for query in ("series=nope", "series=loss_d,", "series=", "from=x", "max_points=1", "max_points=99999999", "to=-1", "step=1"):
+        d.get(f"/jobs/1/metrics?{query}", 400)
+    d.get("/jobs/99/metrics", 404)
+
+
+@test
+def metrics_csv():
+    """the same as CSV, chosen by Accept with its qualities"""
+    answer = d.get("/jobs/1/metrics?series=loss_g", Accept="text/csv")
+    equal(answer["Content-Type"], "text/csv; charset=utf-8")
+    equal(answer["Vary"], "Accept")
+    rows = list(csv.DictReader(io.StringIO(answer.body.decode())))
+    points = d.get("/jobs/1/metrics?series=loss_g").json()["series"]["loss_g"]["points"]
+    equal([(r["series"], int(r["step"]), int(r["last_step"]), int(r["count"]), float(r["min"]), float(r["max"]), float(r["last"]),
+            int(r["min_step"]), int(r["max_step"])) for r in rows],
+          [("loss_g", p["step"], p["last_step"], p["count"], p["min"], p["max"], p["last"], p["min_step"], p["max_step"]) for p in points])
+    for accept, kind in (("*/*", "application/json"), ("text/*", "text/csv; charset=utf-8"), ("text/csv;q=0.5, application/json;q=0.4", "text/csv; charset=utf-8"),
+                         ("application/json;q=0, */*", "text/csv; charset=utf-8"), ("text/csv, application/json", "application/json"),
+                         ("text/csv;q=0.9,application/json;q=0.900", "application/json"), ("TEXT/CSV", "text/csv; charset=utf-8"),
+                         ("text/html, text/csv;q=0.001", "text/csv; charset=utf-8"), ("", "application/json")):
+        equal(d.get("/jobs/1/metrics", Accept=accept)["Content-Type"], kind, accept)
+    for accept in ("text/html", "application/*;q=0", "text/csv;q=0", "nonsense", ";;;,,,", "text/csv;q=2"):
+        d.get("/jobs/1/metrics", 406, Accept=accept)
+
+
+@test
+def samples():
+    """the list, the three forms of address, entity tags"""
+    listed = d.get("/jobs/1/samples").json()["samples"]
+    equal([(s["epoch"], s["url"]) for s in listed if s["url"] == f"/jobs/1/samples/{s['epoch']}.png"],
+          [(0, "/jobs/1/samples/0.png"), (1, "/jobs/1/samples/1.png"), (2, "/jobs/1/samples/2.png")])
+    equal([s["step"] for s in listed], sorted(s["step"] for s in listed))
+    for s in listed:
+        for url in (s["url"], f"/jobs/1/samples/step-{s['step']}.png"):
+            answer = d.get(url)
+            equal((answer["Content-Type"], len(answer.body), answer["ETag"]), ("image/png", s["size"], f'"{s["sha256"]}"'), url)
+            equal(hashlib.sha256(answer.body).hexdigest(), s["sha256"])
+            png_size(answer.body)
+            equal(d.get(url, 304, If_None_Match=answer["ETag"]).body, b"")
+        equal(bool(TIME.fullmatch(s["created_at"])), True)
+    equal(d.get("/jobs/1/samples/latest.png").body, d.get(listed[-1]["url"]).body)
+    head_is_get("/jobs/1/samples/latest.png")
+    seen, page = [], d.get("/jobs/1/samples?limit=1").json()
+    while True:
+        seen += page["samples"]
+        if not page["next"]:
+            break
+        page = d.get(f"/jobs/1/samples?limit=1&cursor={page['next']}").json()
+    equal([s["step"] for s in seen], [s["step"] for s in listed])
+    for path in ("/jobs/1/samples/77.png", "/jobs/1/samples/step-77.png", "/jobs/1/samples/newest.png", "/jobs/1/samples/1.jpg",
+                 "/jobs/1/samples/step-.png", "/jobs/1/samples/.png", "/jobs/99/samples/latest.png", "/jobs/99/samples", "/jobs/99/samples/1.png"):
+        d.get(path, 404)
+
+
+@test
+def checkpoints():
+    """the list, one, and its file"""
+    listed = d.get("/jobs/1/checkpoints").json()
+    equal(listed["next"], None)
+    equal(len(listed["checkpoints"]) >= 1, True)
+    c = listed["checkpoints"][-1]
+    equal((c["job"], c["epoch"], c["step"], c["pinned"], c["url"]), (1, 2, 8, False, f"/checkpoints/{c['id']}/file"))
+    equal(d.get(f"/checkpoints/{c['id']}").json(), c)
+    answer = d.get(c["url"])
+    equal((len(answer.body), hashlib.sha256(answer.body).hexdigest()), (c["size"], c["sha256"]))
+    equal(answer["Content-Disposition"], 'attachment; filename="job-1-step-8.safetensors"')
+    header = json.loads(answer.body[8:8 + struct.unpack("<Q", answer.body[:8])[0]])
+    equal(header["__metadata__"]["format"], "dcgand-checkpoint")
+    head_is_get(c["url"])
+    for path in ("/checkpoints/999", "/checkpoints/999/file", "/jobs/99/checkpoints", "/checkpoints", "/checkpoints/x"):
+        d.get(path, 404)
+
+
+def newest_checkpoint(job=1):
+    return d.get(f"/jobs/{job}/checkpoints").json()["checkpoints"][-1]
+
+
+@test
+def ranges():
+    """parts of a file: 206, 416, If-Range; what is malformed is ignored"""
+    c = newest_checkpoint()
+    url, size, tag = c["url"], c["size"], f'"{c["sha256"]}"'
+    whole = d.get(url).body
+    for spec, first, last in (("0-0", 0, 0), ("0-9", 0, 9), ("5-", 5, size - 1), ("-7", size - 7, size - 1), (f"{size - 1}-", size - 1, size - 1),
+                              (f"10-{size + 99}", 10, size - 1), (f"-{size + 5}", 0, size - 1), ("0-999999999999999999", 0, size - 1)):
+        answer = d.get(url, 206, Range=f"bytes={spec}")
+        equal(answer["Content-Range"], f"bytes {first}-{last}/{size}", spec)
+        equal(answer.body, whole[first:last + 1], spec)
+        equal(answer["ETag"], tag)
+    for spec in (f"{size}-", "-0", f"{size + 5}-{size + 9}"):
+        answer = d.get(url, 416, Range=f"bytes={spec}")
+        equal(answer["Content-Range"], f"bytes */{size}", spec)
+    for spec in ("bytes=5-2", "bytes=a-b", "bytes=", "bytes=-", "lines=1-2", "bytes=0-1,5-6", "0-5", "bytes=99999999999999999999-", "bytes= 0-1"):
+        equal(len(d.get(url, 200, Range=spec).body), size, spec)
+    d.get(url, 206, Range="bytes=0-1", If_Range=tag)
+    d.get(url, 200, Range="bytes=0-1", If_Range='"other"')
+    d.get(url, 200, Range="bytes=0-1", If_Range=f"W/{tag}")
+    d.get(url, 412, Range="bytes=0-1", If_Match='"other"')
+    d.get(url, 304, Range="bytes=0-1", If_None_Match=tag)
+    equal(d.request("HEAD", url, headers={"Range": "bytes=0-9"})["Content-Length"], "10")
+    d.get("/jobs/1/samples/latest.png", 206, Range="bytes=0-7")
+
+
+@test
+def generate():
+    """pictures from a checkpoint: by seed or z, as JSON or a grid; the same seed gives the same"""
+    url = f"/checkpoints/{newest_checkpoint()['id']}/generate"
+    g = d.post(url, {"n": 3, "seed": 7}, 200).json()
+    equal((g["n"], g["size"], g["channels"], len(g["z"]), len(g["z"][0]), len(g["images"])), (3, 16, 1, 3, 8, 3))
+    pictures = [base64.b64decode(i.removeprefix("data:image/png;base64,"), validate=True) for i in g["images"]]
+    equal([png_size(p) for p in pictures], [(16, 16, 1)] * 3)
+    equal(d.post(url, {"n": 3, "seed": 7}, 200).json(), g, "again")
+    equal(d.post(url, {"n": 3, "seed": 8}, 200).json()["z"] == g["z"], False, "another seed")
+    equal(d.post(url, {"z": g["z"]}, 200).json(), g, "by z")
+    grid = d.post(url, {"n": 6, "columns": 3}, 200, Accept="image/png")
+    equal(grid["Content-Type"], "image/png")
+    width, height, _ = png_size(grid.body)
+    equal(width > height >= 32, True, f"{width}x{height}")
+    equal(d.post(url, {}, 200).json()["n"], 64)
+    d.post(url, {}, 406, Accept="text/html")
+    for body, pointer in (({"n": 0}, "/n"), ({"n": 1025}, "/n"), ({"n": "x"}, "/n"), ({"seed": "x"}, "/seed"), ({"z": [[1]]}, "/z/0"),
+                          ({"z": []}, "/z"), ({"z": [[0] * 7 + ["x"]]}, "/z/0/7"), ({"colour": 1}, "/colour"), ({"columns": 0}, "/columns")):
+        found = errors(d.post(url, body, 422))
+        equal(len(found) == 1 and list(found)[0].startswith(pointer.rsplit("/", 1)[0] or pointer), True, f"{body}: {found}")
+    d.post("/checkpoints/999/generate", {}, 404)
+    d.post(url, None, 400)
+    d.post(url.replace("generate", "destroy"), {}, 404)
+
+
+@test
+def log_lines():
+    """what the job said, in pages"""
+    every = d.get("/jobs/1/log").json()
+    equal(len(every["log"]) >= 1, True)
+    for line in every["log"]:
+        equal((bool(TIME.fullmatch(line["at"])), line["level"] in ("info", "warning", "error"), bool(line["text"])), (True, True, True))
+    page, seen = d.get("/jobs/1/log?limit=1").json(), []
+    while True:
+        seen += page["log"]
+        if not page["next"]:
+            break
+        page = d.get(f"/jobs/1/log?limit=1&cursor={page['next']}").json()
+    equal(seen, every["log"])
+    d.get("/jobs/99/log", 404)
+
+
+@test
+def files_that_are_gone():
+    """a file lost or changed behind the daemon's back is an error, not a wrong answer"""
+    job = d.run_job(epochs=1, name="to be damaged")
+    c = newest_checkpoint(job)
+    folder = os.path.join(d.state, "jobs", str(job), "checkpoints")
+    [name] = [n for n in os.listdir(folder) if n.endswith(f"{c['step']:010d}.safetensors")]
+    path = os.path.join(folder, name)
+    with open(path, "ab") as f:
+        f.write(b"x")
+    d.get(c["url"], 500)
+    os.unlink(path)
+    d.get(c["url"], 404)
+    os.symlink("/etc/passwd", path)
+    d.get(c["url"], 500)
+    equal(d.request("POST", f"/checkpoints/{c['id']}/generate", {}).status >= 400, True)
+
+
+@test
+def job_is_deleted():
+    """DELETE takes the job, its rows and files"""
+    job = d.run_job(epochs=1)
+    c = newest_checkpoint(job)
+    d.delete(f"/jobs/{job}", 204, If_Match=d.get(f"/jobs/{job}")["ETag"])
+    for path in (f"/jobs/{job}", f"/jobs/{job}/metrics", f"/jobs/{job}/samples", f"/jobs/{job}/events", c["url"], f"/checkpoints/{c['id']}"):
+        d.get(path, 404)
+    d.delete(f"/jobs/{job}", 404)
+    equal(os.path.exists(os.path.join(d.state, "jobs", str(job))), False)
+
+
+@test
+def queue_is_bounded():
+    """503 with Retry-After when too many jobs wait; a data set in use cannot be forgotten"""
+    long = d.post("/jobs", small_job(epochs=10000)).json()["id"]
+    d.wait_state(long, "running")
+    answers = [d.request("POST", "/jobs", small_job()) for _ in range(10)]
+    equal([a.status for a in answers], [201] * 8 + [503] * 2)
+    equal(int(answers[-1]["Retry-After"]) > 0, True)
+    d.delete("/datasets/tiny", 409)
+    d.delete(f"/jobs/{long}", 409)
+    for job in [a.json()["id"] for a in answers[:8]] + [long]:
+        d.post(f"/jobs/{job}/cancel", None, 202)
+        d.post(f"/jobs/{job}/cancel", None, 202)
+    d.wait_state(long, "cancelled")
+
+
+@test
+def it_stops_cleanly():
+    """the daemon stops with exit status 0, and gave no answer it does not describe"""
+    d.stop()
+
+
+main()
