@@ -199,7 +199,7 @@ int64_t dcg_monotonic_ms(void);
  * and returns it. */
 int dcg_jobs_each(struct dcg_jobs *j, int state, int (*fn)(void *user, struct dcg_job_row *row, struct dcg_error *err), void *user, struct dcg_error *err);
 
-/* --- worker.c and record.c -------------------------------------------------------------------- */
+/* --- worker.c, prepare.c and record.c -------------------------------------------------------------------- */
 
 void *dcg_worker_main(void *jobs);
 
@@ -232,6 +232,9 @@ struct dcg_record {
 	const struct dcg_file_row *to;
 	const struct dcg_error *end;  /* the job ends: code 0 finished, DCG_ECANCELLED stopped, else failed */
 };
+
+/* Source and data set, told in events; DCG_ECANCELLED when somebody wants the job to end. */
+int dcg_run_prepare(struct dcg_run *run, struct dcg_error *err);
 
 void dcg_run_metric(struct dcg_run *run, const struct dcg_event *ev);
 /* One transaction; on failure all stays as it was and may be tried again. */

@@ -41,20 +41,6 @@ static void check_against_straight(int64_t id)
 	world_done(&straight);
 }
 
-static void wait_checkpoints(int64_t id, size_t count)
-{
-	for (double end = now_s() + 60; count_files(&w, DCG_FILE_CHECKPOINT, id, NULL, 0) < count; nap_ms(1))
-		ck_assert_msg(now_s() < end, "no checkpoint came");
-}
-
-static int64_t get_step(int64_t id)
-{
-	struct dcg_job_row row = get(&w, id);
-	int64_t step = row.step;
-	dcg_job_row_done(&row);
-	return step;
-}
-
 static void logged(int64_t id, const char *text)
 {
 	struct dcg_log_row *rows;
@@ -73,7 +59,7 @@ START_TEST(test_restart)
 	run_straight();
 	world_start(&w);
 	int64_t id = submit(&w, BODY);
-	wait_checkpoints(id, 2);
+	wait_files(&w, DCG_FILE_CHECKPOINT, id, 2);
 	dcg_jobs_stop(w.jobs, quick);
 	ck_assert_int_eq(state_of(&w, id), DCG_JOB_QUEUED);
 	struct dcg_file_row newest;
@@ -141,7 +127,7 @@ START_TEST(test_damaged_checkpoint)
 	run_straight();
 	world_start(&w);
 	int64_t id = submit(&w, BODY), steps[128];
-	wait_checkpoints(id, 3);
+	wait_files(&w, DCG_FILE_CHECKPOINT, id, 3);
 	dcg_jobs_stop(w.jobs, 0);
 	ck_assert_int_eq(state_of(&w, id), DCG_JOB_QUEUED);
 	size_t n = count_files(&w, DCG_FILE_CHECKPOINT, id, steps, 128);
@@ -301,8 +287,7 @@ static int64_t meet_full_disk(void)
 	world_start(&w);
 	int64_t id = submit(&w, "{" TINY ",\"epochs\":500,\"sample_every\":0,\"checkpoint_every\":0}");
 	wait_state(&w, id, DCG_JOB_RUNNING);
-	for (double end = now_s() + 60; get_step(id) == 0; nap_ms(3))
-		ck_assert_msg(now_s() < end, "no step was recorded");
+	wait_step(&w, id, 0);
 	fill_disk();
 	for (double end = now_s() + 60; !strstr(status, "cannot record: "); nap_ms(10)) {
 		dcg_jobs_status(w.jobs, status, sizeof status);
