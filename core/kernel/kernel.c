@@ -65,10 +65,14 @@ const char *const *dcg_kernel_names(void)
 	return names;
 }
 
-/* precision NULL: any. */
+/* Two "auto" ask for the fastest in fp32; one of them for whatever the other allows. */
 static int find(const struct row **ret, const char *kernel, const char *precision, struct dcg_error *err)
 {
 	int any = strcmp(kernel, "auto") == 0, code = DCG_EINVAL;
+	if (strcmp(precision, "auto") != 0 && strcmp(precision, "fp32") != 0 && strcmp(precision, "bf16") != 0)
+		return dcg_error_set(err, DCG_EINVAL, "precision: found \"%.64s\", expected auto, fp32 or bf16", precision);
+	if (strcmp(precision, "auto") == 0)
+		precision = any ? "fp32" : NULL;
 	for (int i = ROWS - 1; i >= 0; i--) {
 		if (!any && strcmp(kernel, rows[i].name) != 0)
 			continue;
@@ -84,17 +88,25 @@ static int find(const struct row **ret, const char *kernel, const char *precisio
 	size_t at = 0;
 	for (const char *const *n = dcg_kernel_names(); *n && at < sizeof choices; n++)
 		at += (size_t)snprintf(choices + at, sizeof choices - at, ", %s", *n);
+	const struct row *other;
+	if (precision && !any && !find(&other, kernel, "auto", NULL))
+		return dcg_error_set(err, DCG_EINVAL, "precision: found \"%s\", but kernel %s computes in %s", precision, kernel, other->precision);
+	if (precision && any)
+		return dcg_error_set(err, DCG_EUNSUPPORTED, "precision: found \"%s\", which no kernel of this build and processor computes in", precision);
 	return dcg_error_set(err, code, "kernel: found \"%.64s\"%s, expected one of auto%s", kernel,
 			     code == DCG_EUNSUPPORTED ? ", which needs instructions that this processor lacks" : "", choices);
+}
+
+int dcg_kernel_check(const char *kernel, const char *precision, struct dcg_error *err)
+{
+	const struct row *row;
+	return find(&row, kernel, precision, err);
 }
 
 int dcg_backend_open(struct dcg_backend **ret, const char *kernel, const char *precision, int threads, struct dcg_error *err)
 {
 	const struct row *row = NULL;
-	int any_kernel = strcmp(kernel, "auto") == 0, any_precision = strcmp(precision, "auto") == 0;
-	if (!any_precision && strcmp(precision, "fp32") != 0 && strcmp(precision, "bf16") != 0)
-		return dcg_error_set(err, DCG_EINVAL, "precision: found \"%.64s\", expected auto, fp32 or bf16", precision);
-	int e = find(&row, kernel, any_precision ? any_kernel ? "fp32" : NULL : precision, err);
+	int e = find(&row, kernel, precision, err);
 	if (e)
 		return e;
 	struct dcg_pool *pool = NULL;

@@ -135,11 +135,15 @@ struct dcg_backend {
 	struct dcg_pool *pool; /* owned */
 };
 
-/* kernel: "auto" or a name of dcg_kernel_names(); precision: "auto" or "fp32";
+/* kernel: "auto" or a name of dcg_kernel_names(); precision: "auto", "fp32" or "bf16"
+ * (products in bf16, sums and everything else in fp32); both "auto": the fastest in fp32;
  * threads as dcg_pool_new. Unknown or unavailable here: DCG_EINVAL/DCG_EUNSUPPORTED
  * with the choices in err. */
 int dcg_backend_open(struct dcg_backend **ret, const char *kernel, const char *precision, int threads, struct dcg_error *err);
 void dcg_backend_close(struct dcg_backend *be);
+
+/* Would dcg_backend_open find a table for these two? The same errors. */
+int dcg_kernel_check(const char *kernel, const char *precision, struct dcg_error *err);
 
 /* NULL-terminated list of the kernel tables this build and this processor can run. */
 const char *const *dcg_kernel_names(void);

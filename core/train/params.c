@@ -12,6 +12,7 @@ static const char *const channel_counts[] = { "0", "1", "3", NULL };
 static const char *const z_dists[] = { "normal", "uniform", NULL };
 static const char *const schedules[] = { "together", "alternate", NULL };
 static const char *const sample_bns[] = { "batch", "running", NULL };
+static const char *const precisions[] = { "auto", "fp32", "bf16", NULL };
 static const char *const on_errors[] = { "skip", "fail", NULL };
 static const char *const preset_names[] = { "pytorch", "paper", "paper-imagenet", NULL };
 
@@ -47,7 +48,7 @@ const struct dcg_param_row dcg_train_rows[] = {
 	CHOICE(sample_bn, sample_bns, "batch", "Batch-norm statistics when sampling: of the batch, as the paper, or the running ones."),
 	{ "flip", DCG_TYPE_BOOL, AT(flip), 0, 0, "false", NULL, "Mirror half of the real pictures left-right." },
 	INT(threads, 0, 256, "0", "Threads that compute; 0 for one per processor."),
-	TEXT(precision, NULL, "auto", "Number format of the products: auto or fp32."),
+	TEXT(precision, precisions, "auto", "Number format of the products: fp32, or bf16 with fp32 sums where a kernel has it; auto is fp32 unless kernel says otherwise."),
 	TEXT(kernel, NULL, "auto", "Kernel table: auto, or one of those the daemon's /version lists."),
 	INT(sample_every, 0, 1000000, "1", "Epochs between sample grids; 0 for only one at the end."),
 	INT(sample_count, 1, 1024, "64", "Pictures in a sample grid."),
@@ -199,16 +200,8 @@ int dcg_train_params_check(const struct dcg_train_params *p, const char **ret_fi
 	int r = dcg_arch_generator(&cfg.arch, &layers, err);
 	if (!r)
 		r = dcg_arch_discriminator(&cfg.arch, &layers, err);
-	if (!r && strcmp(p->precision, "auto") != 0 && strcmp(p->precision, "fp32") != 0) {
-		field = "precision";
-		r = dcg_error_set(err, DCG_EINVAL, "expected auto or fp32, found \"%s\"", p->precision);
-	}
-	if (!r && strcmp(p->kernel, "auto") != 0) {
-		const char *const *k = dcg_kernel_names();
-		field = "kernel";
-		if (index_in(k, p->kernel) < 0)
-			r = dcg_error_set(err, DCG_EINVAL, "\"%s\" is not a kernel table of this build and processor", p->kernel);
-	}
+	if (!r && (r = dcg_kernel_check(p->kernel, p->precision, err)))
+		field = strcmp(p->kernel, "auto") == 0 || dcg_kernel_check(p->kernel, "auto", NULL) == 0 ? "precision" : "kernel";
 	if (r && ret_field)
 		*ret_field = field;
 	return r;

@@ -87,14 +87,6 @@ static void calibrate(struct dcg_sampler *s)
 
 /* --- Making and feeding --------------------------------------------------------------- */
 
-static int known_kernel(const char *name)
-{
-	for (const char *const *k = dcg_kernel_names(); *k; k++)
-		if (strcmp(*k, name) == 0)
-			return 1;
-	return 0;
-}
-
 static int allocate(struct dcg_sampler *s, struct dcg_error *err)
 {
 	size_t largest = dcg_net_largest_array(s->g), z = (size_t)s->batch * (size_t)s->params.z_dim;
@@ -131,8 +123,10 @@ int dcg_sampler_new(struct dcg_sampler **ret, const struct dcg_train_params *p, 
 	s->batch = p->batch_size < LEAST_BATCH ? LEAST_BATCH : p->batch_size > MOST_BATCH ? MOST_BATCH : p->batch_size;
 	int r = dcg_arch_generator(&cfg.arch, &layers, err);
 	/* A checkpoint may come from a machine with other kernels than ours. */
-	if (!r)
-		r = dcg_backend_open(&s->be, known_kernel(p->kernel) ? p->kernel : "auto", p->precision, threads, err);
+	if (!r && dcg_kernel_check(p->kernel, p->precision, NULL) == 0)
+		r = dcg_backend_open(&s->be, p->kernel, p->precision, threads, err);
+	else if (!r)
+		r = dcg_backend_open(&s->be, "auto", "auto", threads, err);
 	if (!r)
 		r = dcg_net_new(&s->g, s->be, &layers, s->batch, DCG_NET_SAMPLE, err);
 	if (!r)
