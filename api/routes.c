@@ -31,7 +31,7 @@ const struct dcg_route dcg_routes[] = {
 	{ "GET", "/jobs", dcg_route_jobs_list, .query = jobs_query, .answers = { { 200, "Jobs" } },
 		.summary = "The jobs, newest first" },
 	{ "POST", "/jobs", dcg_route_job_create, DCG_ROUTE_BODY_NEEDED, OBJECT_MAX, "JobRequest",
-		.answers = { { 201, "Job" }, { 404, "Problem" }, { 409, "Problem" }, { 422, "Problem" }, { 507, "Problem" } },
+		.answers = { { 201, "Job" }, { 404, "Problem" }, { 409, "Problem" }, { 422, "Problem" } },
 		.summary = "Queue a new job" },
 	{ "GET", "/jobs/{id}", dcg_route_job_get, DCG_ROUTE_CONDITIONAL, .answers = { { 200, "Job" }, { 404, "Problem" } },
 		.summary = "A job with its progress" },
