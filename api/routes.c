@@ -76,7 +76,7 @@ const struct dcg_route dcg_routes[] = {
 	{ "GET", "/datasets", dcg_route_datasets_list, .query = list_query, .answers = { { 200, "Datasets" } },
 		.summary = "The data sets, by name" },
 	{ "POST", "/datasets", dcg_route_dataset_create, DCG_ROUTE_SLOW | DCG_ROUTE_BODY_NEEDED, OBJECT_MAX, "DatasetRequest",
-		.answers = { { 201, "Dataset" }, { 404, "Problem" }, { 409, "Problem" }, { 422, "Problem" } },
+		.answers = { { 201, "Dataset" }, { 403, "Problem" }, { 404, "Problem" }, { 409, "Problem" }, { 422, "Problem" } },
 		.summary = "Register a folder or file below one of the daemon's data set roots" },
 	{ "GET", "/datasets/{name}", dcg_route_dataset_get, DCG_ROUTE_SLOW,
 		.answers = { { 200, "Dataset" }, { 404, "Problem" } }, .summary = "A data set with the names of its classes" },
