@@ -10,7 +10,7 @@ import { Plot } from './plot.js';
 const KEYS = ['loss_d', 'loss_g', 'd_real', 'd_fake', 'd_fake_after', 'images_per_s'];
 const POINTS = 400; // buckets asked for
 const WINDOWS = [['', 'All steps'], ['5000', 'Last 5,000'], ['1000', 'Last 1,000'], ['200', 'Last 200']];
-const SMOOTH = 0.9;
+const SMOOTH = 0.85; // weight of the past in the smoothed line; the band shows what it hides
 
 export function curves({ id, query, setQuery, signal }) {
 	const series = Object.fromEntries(KEYS.map((key) => [key, new Series(2 * POINTS)]));
@@ -27,7 +27,7 @@ export function curves({ id, query, setQuery, signal }) {
 			title: 'What D says', min: 0, max: 1, onCursor, signal, rows: rows([
 				{ key: 'd_real', label: 'D(x), real', colour: '--plot-d' },
 				{ key: 'd_fake', label: 'D(G(z)), generated', colour: '--plot-g' },
-				{ key: 'd_fake_after', label: 'D(G(z)) after the update', colour: '--plot-extra', dash: [4, 3], hidden: true }]),
+				{ key: 'd_fake_after', label: 'D(G(z)), after step', colour: '--plot-extra', dash: [4, 3], hidden: true }]),
 		}),
 		new Plot({
 			title: 'Speed', onCursor, signal, rows: rows([
@@ -36,7 +36,7 @@ export function curves({ id, query, setQuery, signal }) {
 
 	const range = h('select', { id: 'curve-window' }, WINDOWS.map(([value, label]) => h('option', { value }, label)));
 	range.value = WINDOWS.some(([value]) => value === query.get('window')) ? query.get('window') : '';
-	const smooth = h('input', { type: 'checkbox', id: 'curve-smooth', checked: query.get('smooth') === '1' });
+	const smooth = h('input', { type: 'checkbox', id: 'curve-smooth', checked: query.get('smooth') !== '0' });
 	const csv = h('button', { type: 'button', class: 'quiet' }, 'CSV');
 	const told = h('p', { class: 'muted small' });
 	const body = h('div', {});
@@ -62,7 +62,7 @@ export function curves({ id, query, setQuery, signal }) {
 		const n = series.loss_d.buckets.length;
 		const steps = series.loss_d.buckets.reduce((sum, b) => sum + b.count, 0);
 		setText(told, n < steps
-			? `${f.count(steps)} of ${f.count(total)} steps in ${f.count(n)} points: a line through the last value of each, and a band from its least to its greatest.`
+			? `${f.count(steps)} of ${f.count(total)} steps in ${f.count(n)} points: a${smooth.checked ? ' smoothed' : ''} line through the last value of each, and a band from its least to its greatest.`
 			: `${f.count(steps)} of ${f.count(total)} steps, a point each.`);
 	}
 
@@ -139,8 +139,9 @@ export function curves({ id, query, setQuery, signal }) {
 		plot.schedule();
 	});
 	smooth.addEventListener('change', () => {
-		setQuery({ smooth: smooth.checked ? '1' : '' });
+		setQuery({ smooth: smooth.checked ? '' : '0' });
 		applySmooth();
+		tell();
 	});
 	csv.addEventListener('click', () => download(id, csv));
 	applySmooth();
@@ -148,11 +149,12 @@ export function curves({ id, query, setQuery, signal }) {
 	return node;
 }
 
-/** Every step of every series as a file: the API gives CSV by Accept, which a link cannot say. */
+/** All series as a file, every step up to the API's limit of points. A link could not ask for
+ * CSV, which the API gives by the Accept header. */
 async function download(id, button) {
 	busy(button, true);
 	try {
-		const text = await api.getText(`/jobs/${id}/metrics?max_points=${POINTS * 25}`, 'text/csv', { timeout: 120000 });
+		const text = await api.getText(`/jobs/${id}/metrics?max_points=20000`, 'text/csv', { timeout: 120000 });
 		const url = URL.createObjectURL(new Blob([text], { type: 'text/csv' }));
 		h('a', { href: url, download: `job-${id}-metrics.csv` }).click();
 		setTimeout(() => URL.revokeObjectURL(url), 60000);

@@ -44,7 +44,8 @@ export class Plot {
 	}
 
 	#legend(row) {
-		row.value = h('span', { class: 'figures' }, '–');
+		row.value = h('span', {}, '–');
+		row.range = h('span', { class: 'range' });
 		row.button = h('button', {
 			type: 'button', class: 'plain legend-item', 'aria-pressed': String(!row.hidden), 'data-series': row.key,
 			title: `Show or hide ${row.label}`,
@@ -53,7 +54,9 @@ export class Plot {
 				row.button.setAttribute('aria-pressed', String(!row.hidden));
 				this.redraw();
 			},
-		}, h('span', { class: `swatch ${row.key}`, 'aria-hidden': 'true' }), h('span', {}, row.label), row.value);
+		}, 
+			h('span', {}, h('span', { class: `swatch ${row.key}`, 'aria-hidden': 'true' }), h('span', { class: 'name' }, row.label)),
+			h('span', { class: 'figures' }, row.value, row.range));
 		return row.button;
 	}
 
@@ -122,7 +125,7 @@ export class Plot {
 		event.preventDefault();
 		event.stopPropagation();
 		this.point(to === undefined ? null : series.buckets[Math.min(last, Math.max(0, to))].last_step);
-		announce([this.at.textContent, ...this.rows.map((row) => `${row.label} ${row.value.textContent}`)].join(', '));
+		announce([this.at.textContent, ...this.rows.map((row) => `${row.label} ${row.value.textContent}${row.range.textContent}`)].join(', '));
 	}
 
 	/** The pointer is at a step (null: nowhere). */
@@ -148,10 +151,8 @@ export class Plot {
 		for (const row of this.rows) {
 			const { series } = row;
 			const bucket = this.cursor === null ? series.newest : series.buckets[series.nearest(this.cursor)];
-			let text = bucket ? f.figure(bucket.last) : '–';
-			if (bucket && this.cursor !== null && bucket.count > 1)
-				text += ` (${f.figure(bucket.min)} to ${f.figure(bucket.max)})`;
-			setText(row.value, text);
+			setText(row.value, bucket ? f.figure(bucket.last) : '–');
+			setText(row.range, bucket && this.cursor !== null && bucket.count > 1 ? ` (${f.figure(bucket.min)} to ${f.figure(bucket.max)})` : '');
 			if (bucket && !title)
 				title = bucket.count > 1 && this.cursor !== null ? `steps ${f.count(bucket.step)} to ${f.count(bucket.last_step)}` : `step ${f.count(bucket.last_step)}`;
 		}
@@ -180,7 +181,9 @@ export class Plot {
 			low.data = series.edge('min');
 			high.data = series.edge('max');
 			line.data = series.line(this.smoothing);
-			high.backgroundColor = css(`${row.colour}-band`);
+			high.backgroundColor = low.borderColor = high.borderColor = css(`${row.colour}-band`);
+			// A point that is one step has no band: its edges show what the smooth line leaves out.
+			low.borderWidth = high.borderWidth = this.smoothing > 0 ? 1 : 0;
 			line.borderColor = colour;
 			line.borderDash = row.dash ?? [];
 			low.hidden = high.hidden = line.hidden = row.hidden;

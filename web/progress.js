@@ -45,7 +45,7 @@ function epochsTotal(job) {
 }
 
 function position(job) {
-	return `epoch ${f.count(job.epoch)} of ${f.count(epochsTotal(job))} · step ${f.count(job.step)} of ${f.count(job.steps_total)}`;
+	return `${f.count(job.epoch)} of ${f.count(epochsTotal(job))} epochs · step ${f.count(job.step)} of ${f.count(job.steps_total)}`;
 }
 
 export function describe(job) {
@@ -60,10 +60,8 @@ export function describe(job) {
 		return `Paused · ${position(job)}`;
 	case 'succeeded':
 		return `${f.plural(job.epoch, 'epoch')} · ${f.plural(job.step, 'step')}`;
-	default: {
-		const text = job.step > 0 || job.state === 'running' ? position(job) : 'Before the first step';
-		return text[0].toUpperCase() + text.slice(1);
-	}
+	default:
+		return job.step > 0 || job.state === 'running' ? position(job) : 'Before the first step';
 	}
 }
 

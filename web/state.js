@@ -121,4 +121,8 @@ bus.addEventListener('progress', ({ detail }) => {
 	emit('job', job);
 });
 
-bus.addEventListener('reset', () => emit('reset'));
+// What is known may be of another time, or of another state folder: versions do not compare.
+bus.addEventListener('reset', () => {
+	jobs.clear();
+	emit('reset');
+});

@@ -61,8 +61,8 @@ void dcg_openblas_thin_forward(struct dcg_backend *be, struct dcg_conv *conv, co
 void dcg_openblas_thin_backward_data(struct dcg_backend *be, struct dcg_conv *conv, const struct dcg_tensor *small, struct dcg_tensor *big);
 void dcg_openblas_thin_backward_weights(struct dcg_backend *be, struct dcg_conv *conv, const struct dcg_tensor *big, const struct dcg_tensor *small, int accumulate);
 
-/* Activations, for loops over plain arrays that the compiler turns into vector code:
- * act is a constant after inlining. */
+/* For loops that become good code once an argument is known: the activation, the number
+ * of channels. Each is called from a switch with constants. */
 #define DCG_INLINE static inline __attribute__((always_inline))
 
 #endif

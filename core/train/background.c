@@ -10,23 +10,27 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/picture.h"
-#include "train/sampler.h"
+#include "train/score.h"
 
 enum { GRID_GAP = 2 };
-enum work { NOTHING, CHECKPOINT, SAMPLE };
+enum work { NOTHING, CHECKPOINT, DRAW };
 
 struct dcg_background {
 	struct dcg_train_params params; /* const, as are the next lines */
 	struct dcg_queue *queue;
 	char *sample_folder, *checkpoint_folder;
 	float *noise;                 /* [sample_count][z_dim], the same for every grid */
+	struct dcg_score *score;      /* background's; NULL: no scores */
 
 	/* Whoever owns the work owns these: the training thread fills them while the kind is
 	 * not asked for, the background's until it is done with them. */
 	struct dcg_snapshot *snapshot;
-	struct dcg_sampler *sampler;  /* NULL: no samples */
-	struct dcg_train_state sample_state, checkpoint_state;
+	struct dcg_sampler *sampler;  /* NULL: neither grids nor scores */
+	struct dcg_train_state draw_state, checkpoint_state;
+	int want_grid, want_score;
 	uint8_t *pictures;            /* [sample_count][size][size][channels]; background's */
+	double score_value;           /* of score_step; background's */
+	int64_t score_step;           /* -1: none yet */
 
 	pthread_t thread;
 	int started;                  /* owner's, then training thread's */
@@ -40,9 +44,9 @@ struct dcg_background {
 
 /* --- Making ---------------------------------------------------------------------------- */
 
-int dcg_background_new(struct dcg_background **ret, const struct dcg_train_params *p, struct dcg_gan *gan,
-	const char *sample_folder, const char *checkpoint_folder, struct dcg_queue *queue, struct dcg_error *err)
+int dcg_background_new(struct dcg_background **ret, const struct dcg_background_config *cfg, struct dcg_error *err)
 {
+	const struct dcg_train_params *p = cfg->params;
 	size_t count = (size_t)p->sample_count, picture = (size_t)p->size * (size_t)p->size * (size_t)p->channels;
 	struct dcg_background *b = calloc(1, sizeof *b);
 	if (!b)
@@ -51,18 +55,20 @@ int dcg_background_new(struct dcg_background **ret, const struct dcg_train_param
 	pthread_cond_init(&b->asked, NULL);
 	pthread_cond_init(&b->done, NULL);
 	b->params = *p;
-	b->queue = queue;
-	b->saved_step = -1;
-	int r = dcg_snapshot_new(&b->snapshot, gan, p->ema > 0, err);
-	if (!r && sample_folder)
+	b->queue = cfg->queue;
+	b->saved_step = b->score_step = -1;
+	int r = dcg_snapshot_new(&b->snapshot, cfg->gan, p->ema > 0, err);
+	if (!r && (cfg->sample_folder || p->swd_images))
 		r = dcg_sampler_new(&b->sampler, p, 1, err);
+	if (!r && p->swd_images)
+		r = dcg_score_new(&b->score, p, cfg->dataset, err);
 	if (r)
 		goto fail;
 	b->noise = dcg_alloc(count * (size_t)p->z_dim, sizeof *b->noise);
 	b->pictures = dcg_alloc(count, picture);
-	b->checkpoint_folder = strdup(checkpoint_folder);
-	b->sample_folder = sample_folder ? strdup(sample_folder) : NULL;
-	if (!b->noise || !b->pictures || !b->checkpoint_folder || (sample_folder && !b->sample_folder)) {
+	b->checkpoint_folder = strdup(cfg->checkpoint_folder);
+	b->sample_folder = cfg->sample_folder ? strdup(cfg->sample_folder) : NULL;
+	if (!b->noise || !b->pictures || !b->checkpoint_folder || (cfg->sample_folder && !b->sample_folder)) {
 		r = dcg_error_set(err, DCG_ENOMEM, "background: out of memory");
 		goto fail;
 	}
@@ -83,6 +89,7 @@ void dcg_background_free(struct dcg_background *b)
 		dcg_background_stop(b);
 	}
 	dcg_snapshot_free(b->snapshot);
+	dcg_score_free(b->score);
 	dcg_sampler_free(b->sampler);
 	dcg_free(b->noise);
 	dcg_free(b->pictures);
@@ -96,8 +103,9 @@ void dcg_background_free(struct dcg_background *b)
 
 /* --- The thread's work --------------------------------------------------------------------- */
 
-static int is_cut(struct dcg_background *b)
+static int is_cut(void *arg)
 {
+	struct dcg_background *b = arg;
 	pthread_mutex_lock(&b->lock);
 	int cut = b->cut;
 	pthread_mutex_unlock(&b->lock);
@@ -119,13 +127,13 @@ static char *file_path(const char *folder, const char *name, struct dcg_error *e
 	return path;
 }
 
-static void tell_failure(struct dcg_background *b, const char *what, const char *folder, const struct dcg_train_state *state, const struct dcg_error *err)
+static void tell_failure(struct dcg_background *b, const char *what, const char *done, const char *folder, const struct dcg_train_state *state, const struct dcg_error *err)
 {
 	struct dcg_event e = { .type = DCG_EVENT_LOG, .step = state->step, .epoch = state->epoch };
 	size_t n = strlen(folder);
 	/* Where the folder is concerns nobody who reads this. */
-	const char *why = strncmp(err->text, folder, n) == 0 && err->text[n] == '/' ? err->text + n + 1 : err->text;
-	snprintf(e.u.log.text, sizeof e.u.log.text, "%s of step %lld could not be written: %.180s", what, (long long)state->step, why);
+	const char *why = n && strncmp(err->text, folder, n) == 0 && err->text[n] == '/' ? err->text + n + 1 : err->text;
+	snprintf(e.u.log.text, sizeof e.u.log.text, "the %s of step %lld could not be %s: %.180s", what, (long long)state->step, done, why);
 	dcg_queue_push(b->queue, &e);
 }
 
@@ -135,12 +143,12 @@ static void write_checkpoint(struct dcg_background *b)
 	struct dcg_event e = { .type = DCG_EVENT_CHECKPOINT, .step = state->step, .epoch = state->epoch };
 	struct dcg_error err = { 0 };
 	file_name(e.u.file.name, state, "safetensors");
-	e.u.file.score = NAN;
+	e.u.file.score = b->score_step == state->step ? b->score_value : NAN;
 	char *path = file_path(b->checkpoint_folder, e.u.file.name, &err);
 	int r = path ? dcg_snapshot_write(b->snapshot, path, &e.u.file.size, e.u.file.sha256, &err) : DCG_ENOMEM;
 	free(path);
 	if (r)
-		tell_failure(b, "the checkpoint", b->checkpoint_folder, state, &err);
+		tell_failure(b, "checkpoint", "written", b->checkpoint_folder, state, &err);
 	else
 		dcg_queue_push(b->queue, &e);
 	pthread_mutex_lock(&b->lock);
@@ -172,10 +180,10 @@ static int encode(struct dcg_background *b, const char *path, struct dcg_event *
 	return r;
 }
 
-static void write_sample(struct dcg_background *b)
+static void write_grid(struct dcg_background *b)
 {
 	const struct dcg_train_params *p = &b->params;
-	const struct dcg_train_state *state = &b->sample_state;
+	const struct dcg_train_state *state = &b->draw_state;
 	struct dcg_event e = { .type = DCG_EVENT_SAMPLE, .step = state->step, .epoch = state->epoch };
 	struct dcg_error err = { 0 };
 	size_t picture = (size_t)p->size * (size_t)p->size * (size_t)p->channels;
@@ -190,10 +198,24 @@ static void write_sample(struct dcg_background *b)
 	char *path = file_path(b->sample_folder, e.u.file.name, &err);
 	e.u.file.score = NAN;
 	if (!path || encode(b, path, &e, &err))
-		tell_failure(b, "the sample", b->sample_folder, state, &err);
+		tell_failure(b, "sample", "written", b->sample_folder, state, &err);
 	else
 		dcg_queue_push(b->queue, &e);
 	free(path);
+}
+
+static void measure_score(struct dcg_background *b)
+{
+	const struct dcg_train_state *state = &b->draw_state;
+	struct dcg_error err;
+	double value;
+	int r = dcg_score_measure(b->score, b->sampler, is_cut, b, &value, &err);
+	if (r && r != DCG_ECANCELLED)
+		tell_failure(b, "score", "measured", "", state, &err);
+	if (!r) {
+		b->score_value = value;
+		b->score_step = state->step;
+	}
 }
 
 static void *background_main(void *arg)
@@ -211,8 +233,10 @@ static void *background_main(void *arg)
 		pthread_mutex_unlock(&b->lock);
 		if (!cut && work == CHECKPOINT)
 			write_checkpoint(b);
-		else if (!cut)
-			write_sample(b);
+		if (!cut && work == DRAW && b->want_grid)
+			write_grid(b);
+		if (!cut && work == DRAW && b->want_score)
+			measure_score(b);
 		pthread_mutex_lock(&b->lock);
 		b->first = b->second;
 		b->second = NOTHING;
@@ -267,13 +291,17 @@ void dcg_background_checkpoint(struct dcg_background *b, struct dcg_gan *gan, co
 	ask(b, CHECKPOINT);
 }
 
-void dcg_background_sample(struct dcg_background *b, struct dcg_gan *gan, const struct dcg_train_state *state)
+void dcg_background_draw(struct dcg_background *b, struct dcg_gan *gan, const struct dcg_train_state *state, int grid, int score)
 {
-	if (!b->sampler || !claim(b, SAMPLE))
+	grid = grid && b->sample_folder;
+	score = score && b->score;
+	if ((!grid && !score) || !claim(b, DRAW))
 		return;
-	b->sample_state = *state;
+	b->draw_state = *state;
+	b->want_grid = grid;
+	b->want_score = score;
 	dcg_sampler_update(b->sampler, dcg_gan_g(gan));
-	ask(b, SAMPLE);
+	ask(b, DRAW);
 }
 
 int64_t dcg_background_saved(struct dcg_background *b, struct dcg_error *err)

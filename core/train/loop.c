@@ -57,10 +57,11 @@ static void tell_end(struct dcg_trainer *t, enum dcg_end how, const struct dcg_e
 
 /* --- Files ------------------------------------------------------------------------------ */
 
-static void sample(struct dcg_trainer *t)
+static void draw(struct dcg_trainer *t, int grid, int score)
 {
-	dcg_background_sample(t->background, t->gan, &t->state);
-	t->sample_step = t->state.step;
+	dcg_background_draw(t->background, t->gan, &t->state, grid, score);
+	if (grid)
+		t->sample_step = t->state.step;
 }
 
 static void checkpoint(struct dcg_trainer *t)
@@ -132,14 +133,13 @@ static int step(struct dcg_trainer *t, struct dcg_gan_losses *losses, struct dcg
 static void after_step(struct dcg_trainer *t)
 {
 	const struct dcg_train_params *p = &t->params;
-	int64_t minutes = (dcg_meter_now() - t->checkpoint_ns) / 60000000000;
+	int64_t minutes = (dcg_meter_now() - t->checkpoint_ns) / 60000000000, epoch = t->state.epoch;
 	int save = p->checkpoint_minutes && minutes >= p->checkpoint_minutes;
 	if (t->state.epoch_steps == 0) {
+		int last = t->state.step == t->steps_total;
 		tell(t, DCG_EVENT_EPOCH);
-		if (p->sample_every && t->state.epoch % p->sample_every == 0)
-			sample(t);
-		if (p->checkpoint_every && t->state.epoch % p->checkpoint_every == 0)
-			save = 1;
+		save = save || last || (p->checkpoint_every && epoch % p->checkpoint_every == 0);
+		draw(t, last || (p->sample_every && epoch % p->sample_every == 0), save && dcg_train_params_scores(p, t->state.count, epoch));
 	}
 	if (save)
 		checkpoint(t);
@@ -166,7 +166,7 @@ static enum verdict obey(struct dcg_trainer *t)
 			paused = t->want_pause;
 			pthread_mutex_unlock(&t->lock);
 			if (do_sample)
-				sample(t);
+				draw(t, 1, 0);
 			if (do_checkpoint)
 				checkpoint(t);
 			if (change) {
@@ -218,7 +218,7 @@ void *dcg_trainer_loop(void *arg)
 	tell_started(t);
 	snprintf(t->state.kernel, sizeof t->state.kernel, "%s", t->backend->ops->name);
 	if (!t->resumed && t->params.sample_every)
-		sample(t);
+		draw(t, 1, 0);
 	dcg_meter_start(&t->meter, dcg_meter_now());
 	enum verdict v = run(t, &error);
 	if (v == ABORT) {
@@ -227,7 +227,7 @@ void *dcg_trainer_loop(void *arg)
 		if (v == GO_ON) {
 			how = DCG_END_FINISHED;
 			if (t->sample_step != t->state.step)
-				sample(t);
+				draw(t, 1, 0);
 		}
 		final_checkpoint(t, &error);
 	}

@@ -54,6 +54,7 @@ const struct dcg_param_row dcg_train_rows[] = {
 	INT(sample_count, 1, 1024, "64", "Pictures in a sample grid."),
 	INT(checkpoint_every, 0, 1000000, "1", "Epochs between checkpoints; 0 for only one at the end."),
 	INT(checkpoint_minutes, 0, 100000, "10", "Also make a checkpoint after so many minutes; 0 for never."),
+	INT(swd_images, 0, 8192, "256", "Pictures that a checkpoint's score is measured with (sliced Wasserstein distance to as many real ones); 0 for no scores."),
 	INT(keep_last, 1, 100000, "3", "Newest checkpoints that are kept."),
 	INT(keep_every, 0, 1000000, "0", "Also keep the checkpoint of every so many epochs; 0 for none."),
 	CHOICE(on_error, on_errors, "skip", "What a picture that cannot be read does: it is skipped and counted, or fails the job."),
@@ -225,4 +226,10 @@ int64_t dcg_train_params_steps_per_epoch(const struct dcg_train_params *p, uint3
 	int64_t a_step = p->d_steps + (p->schedule == DCG_SCHEDULE_ALTERNATE ? p->g_steps : 0);
 	int64_t steps = count / (p->batch_size * a_step);
 	return steps > 0 ? steps : 1;
+}
+
+int dcg_train_params_scores(const struct dcg_train_params *p, uint32_t count, int64_t epoch)
+{
+	int64_t every = (int64_t)p->swd_images * DCG_SWD_EVERY;
+	return every && epoch > 0 && epoch * count / every > (epoch - 1) * count / every;
 }

@@ -41,6 +41,7 @@ struct dcg_train_params {
 	int sample_count;
 	int checkpoint_every;  /* epochs; 0 = only at the end */
 	int checkpoint_minutes; /* also after so many minutes; 0 = off */
+	int swd_images; /* pictures that a checkpoint's score compares; 0 = no scores */
 	int keep_last, keep_every;
 	int on_error; /* enum dcg_on_error */
 };
@@ -85,5 +86,10 @@ int dcg_train_params_check(const struct dcg_train_params *p, const char **ret_fi
 struct dcg_gan_config dcg_train_params_gan(const struct dcg_train_params *p);
 /* Updates that one pass over `count` pictures gives room for; at least 1. */
 int64_t dcg_train_params_steps_per_epoch(const struct dcg_train_params *p, uint32_t count);
+/* Is the checkpoint at the end of this epoch (1 is the first) given a score? Every epoch's is,
+ * but of short epochs only so many that scoring stays a small part of the work: one whenever
+ * DCG_SWD_EVERY * swd_images more pictures were seen. */
+enum { DCG_SWD_EVERY = 64 };
+int dcg_train_params_scores(const struct dcg_train_params *p, uint32_t count, int64_t epoch);
 
 #endif

@@ -6,8 +6,6 @@
 #include "base/memory.h"
 #include "train/feed.h"
 
-/* Batches: large enough for batch statistics to mean something, small enough to be quick. */
-enum { LEAST_BATCH = 32, MOST_BATCH = 64 };
 /* Batches of noise whose statistics are averaged for weights that have none of their own. */
 enum { CALIBRATION_BATCHES = 8 };
 
@@ -120,7 +118,7 @@ int dcg_sampler_new(struct dcg_sampler **ret, const struct dcg_train_params *p, 
 	if (!s)
 		return dcg_error_set(err, DCG_ENOMEM, "sampler: out of memory");
 	s->params = *p;
-	s->batch = p->batch_size < LEAST_BATCH ? LEAST_BATCH : p->batch_size > MOST_BATCH ? MOST_BATCH : p->batch_size;
+	s->batch = p->batch_size < DCG_SAMPLER_LEAST ? DCG_SAMPLER_LEAST : p->batch_size > DCG_SAMPLER_MOST ? DCG_SAMPLER_MOST : p->batch_size;
 	int r = dcg_arch_generator(&cfg.arch, &layers, err);
 	/* A checkpoint may come from a machine with other kernels than ours. */
 	if (!r && dcg_kernel_check(p->kernel, p->precision, NULL) == 0)

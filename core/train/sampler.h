@@ -13,13 +13,16 @@
 
 struct dcg_sampler;
 
+/* Batches: large enough for batch statistics to mean something, small enough to be quick. */
+enum { DCG_SAMPLER_LEAST = 32, DCG_SAMPLER_MOST = 64 };
+
 /* threads: as dcg_pool_new. A kernel in the parameters that is not to be had here becomes
  * "auto". The pictures are those of zero weights until dcg_sampler_update. */
 int dcg_sampler_new(struct dcg_sampler **ret, const struct dcg_train_params *p, int threads, struct dcg_error *err);
 int dcg_sampler_open(struct dcg_sampler **ret, const char *checkpoint_path, int threads, struct dcg_error *err);
 void dcg_sampler_free(struct dcg_sampler *s);
 const struct dcg_train_params *dcg_sampler_params(const struct dcg_sampler *s);
-/* Pictures that are computed at a time. */
+/* Pictures that are computed at a time: the run's batch size within those bounds. */
 int dcg_sampler_batch(const struct dcg_sampler *s);
 /* Take G's present parameters (averaged ones when ema is on). Training thread. */
 void dcg_sampler_update(struct dcg_sampler *s, struct dcg_net *g);

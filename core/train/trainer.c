@@ -15,7 +15,7 @@ enum { QUEUED_EVENTS = 256 };
  * on the way. */
 static const char *const free_params[] = {
 	"preset", "epochs", "max_steps", "sample_bn", "threads", "kernel", "sample_every", "sample_count",
-	"checkpoint_every", "checkpoint_minutes", "keep_last", "keep_every", "on_error", NULL,
+	"checkpoint_every", "checkpoint_minutes", "swd_images", "keep_last", "keep_every", "on_error", NULL,
 };
 /* Must be the same for old weights to fit into a new run. */
 static const char *const shape_params[] = { "arch", "size", "channels", "ngf", "ndf", "z_dim", NULL };
@@ -108,8 +108,10 @@ static int prepare(struct dcg_trainer *t, const struct dcg_trainer_config *cfg, 
 	dcg_rng_init(&t->state.z, (uint64_t)p->seed, DCG_STREAM_Z);
 	if (cfg->resume || cfg->initialise)
 		r = load(t, cfg->resume ? cfg->resume : cfg->initialise, cfg->resume != NULL, err);
+	struct dcg_background_config background = { .params = p, .dataset = cfg->dataset, .sample_folder = cfg->sample_folder,
+		.checkpoint_folder = cfg->checkpoint_folder, .gan = t->gan, .queue = t->queue };
 	if (!r)
-		r = dcg_background_new(&t->background, p, t->gan, cfg->sample_folder, cfg->checkpoint_folder, t->queue, err);
+		r = dcg_background_new(&t->background, &background, err);
 	return r;
 }
 

@@ -60,7 +60,9 @@ struct dcg_event {
 			char name[64]; /* in the folder */
 			uint64_t size;
 			char sha256[DCG_SHA256_HEX];
-			double score; /* of a checkpoint, lower is better; NaN: not measured */
+			double score; /* of a checkpoint at the end of an epoch, lower is better: sliced
+			                 Wasserstein distance to real pictures; NaN: not measured, see
+			                 dcg_train_params_scores */
 		} file;
 		struct {
 			char text[256];

@@ -255,6 +255,48 @@ START_TEST(idx_in_two_gzip_members)
 }
 END_TEST
 
+START_TEST(idx_mutations_never_crash)
+{
+	uint32_t dims[3] = { 6, 4, 5 };
+	struct dcg_rng rng;
+	struct dcg_error err;
+	uint8_t images[512], labels[512] = "\0\0\x08\1\0\0\0\6\1\2\3\4\5\6";
+	struct blob b = make_idx(dims, 3, 120);
+	size_t size = b.size, label_size = 14;
+	int refused = 0;
+	if (_i) { /* packed: take what gzip wrote */
+		write_gz(in_folder(folder, "packed"), b.bytes, b.size);
+		FILE *f = fopen(in_folder(folder, "packed"), "rb");
+		size = fread(images, 1, sizeof images, f);
+		fclose(f);
+	} else {
+		memcpy(images, b.bytes, size);
+	}
+	dcg_rng_init(&rng, 11, (uint64_t)_i);
+	for (int m = 0; m < 400; m++) {
+		uint8_t *at = m % 4 ? &images[dcg_rng_below(&rng, _i ? (uint32_t)size : 24)] : &labels[dcg_rng_below(&rng, (uint32_t)label_size)], was = *at;
+		*at = m % 3 ? (uint8_t)dcg_rng_below(&rng, 256) : (uint8_t)(was ^ 1 << dcg_rng_below(&rng, 8));
+		write_file(in_folder(folder, "m/train-images-idx3-ubyte"), images, size);
+		write_file(in_folder(folder, "m/train-labels-idx1-ubyte"), labels, label_size);
+		struct dcg_source *s;
+		int label, r = dcg_source_open(&s, in_folder(folder, "m"), DCG_SOURCE_AUTO, &err);
+		refused += r != 0;
+		for (uint32_t i = 0; r == 0 && i < dcg_source_info(s)->count; i++) {
+			struct dcg_picture p;
+			if (dcg_source_read(s, i, &p, &label, &err) == 0) {
+				ck_assert(label >= 0 && label < dcg_source_info(s)->classes);
+				dcg_picture_done(&p);
+			}
+		}
+		if (r == 0)
+			dcg_source_close(s);
+		*at = was;
+	}
+	ck_assert_int_gt(refused, 100);
+	free(b.bytes);
+}
+END_TEST
+
 /* Records whose planes are 1 + k, 101 + k, 201 + k but for a ramp at the start of each. */
 static void put_cifar(const char *name, int records, int first, int fine, int label)
 {
@@ -367,6 +409,7 @@ int main(void)
 	tcase_add_test(t, idx_that_is_wrong);
 	tcase_add_loop_test(t, idx_damaged_inside, 0, 3);
 	tcase_add_test(t, idx_in_two_gzip_members);
+	tcase_add_loop_test(t, idx_mutations_never_crash, 0, 2);
 	tcase_add_test(t, cifar10);
 	tcase_add_test(t, cifar100);
 	tcase_add_test(t, cifar_that_is_wrong);

@@ -99,7 +99,7 @@ START_TEST(drawn_places_and_directions)
 		uint8_t *a = draw_set(60, 0, e->h, e->w, e->c), *b = draw_set(60, 1, e->h, e->w, e->c);
 		double sums[3] = { 0 }, mean = 0;
 		for (uint64_t seed = 1; seed <= 2; seed++) {
-			struct dcg_swd_how how = { .seed = seed };
+			struct dcg_swd_how how = { .seed = seed, .projections = 128 };
 			struct dcg_swd swd;
 			struct dcg_error err;
 			ck_assert_int_eq(dcg_swd(&swd, a, b, 60, e->h, e->w, e->c, &how, &err), 0);

@@ -287,9 +287,9 @@ START_TEST(losses)
 	begin(_i, 1);
 	for (int n = 1; n < 200; n += 66) {
 		const struct dcg_shape shape = { n, 1, 1, 1 };
-		float *x = uniform(&rng, (size_t)n, -30, 30), *d[2];
+		float *x = uniform(&rng, (size_t)n, -3, 3), *d[2];
 		struct dcg_bce b[2];
-		x[0] = -1e30F;
+		x[0] = n == 67 ? 120 : n == 133 ? -120 : x[0]; /* exp overflows a float */
 		for (int i = 0; i < 2; i++) {
 			struct dcg_backend *on = i ? ref : be;
 			struct dcg_tensor *t = tensor(on, shape, x), *dt = tensor(on, shape, NULL);

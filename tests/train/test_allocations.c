@@ -90,7 +90,8 @@ START_TEST(training_takes_no_memory_after_its_first_step)
 	unsigned long allocations = 0;
 	int64_t last = 0;
 	p.threads = 2;
-	p.schedule = _i;
+	p.schedule = _i & 1;
+	p.swd_images = _i & 2 ? 4 : 0; /* 256 pictures: about every 10th epoch */
 	p.ema = 0.9;
 	p.sample_bn = 1;
 	p.flip = 1;
@@ -111,7 +112,8 @@ START_TEST(training_takes_no_memory_after_its_first_step)
 	ck_assert_int_eq(e.type, DCG_EVENT_METRIC);
 	ck_assert_int_ge(e.step, 60);
 	ck_assert_int_eq(counted, 0);
-	ck_assert_uint_eq(dcg_alloc_count(), allocations);
+	if (!p.swd_images) /* this counts the background's scores, too */
+		ck_assert_uint_eq(dcg_alloc_count(), allocations);
 	dcg_trainer_free(t);
 	dcg_dataset_close(ds);
 }
@@ -123,7 +125,7 @@ int main(void)
 	TCase *c = tcase_create("allocations");
 	tcase_set_timeout(c, 120);
 	tcase_add_test(c, the_counter_counts);
-	tcase_add_loop_test(c, training_takes_no_memory_after_its_first_step, 0, 2);
+	tcase_add_loop_test(c, training_takes_no_memory_after_its_first_step, 0, 4);
 	suite_add_tcase(s, c);
 	return tap_run(s);
 }

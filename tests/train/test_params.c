@@ -156,6 +156,26 @@ START_TEST(steps_of_an_epoch_use_no_picture_twice)
 }
 END_TEST
 
+START_TEST(scores_are_a_small_part_of_the_work)
+{
+	struct dcg_train_params p = { .swd_images = 256 };
+	static const uint32_t counts[] = { 1, 26, 1000, 16383, 16384, 60000, 3000000 };
+	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+		int64_t last = 0, scores = 0;
+		for (int64_t epoch = 1; epoch <= 2000; epoch++)
+			if (dcg_train_params_scores(&p, counts[i], epoch)) {
+				ck_assert(counts[i] >= 16384 || (epoch - last) * counts[i] > 16384 - counts[i]);
+				last = epoch;
+				scores++;
+			}
+		ck_assert_int_eq(scores, counts[i] >= 16384 ? 2000 : (int64_t)counts[i] * 2000 / 16384);
+	}
+	ck_assert_int_eq(dcg_train_params_scores(&p, 60000, 0), 0);
+	p.swd_images = 0;
+	ck_assert_int_eq(dcg_train_params_scores(&p, 60000, 1), 0);
+}
+END_TEST
+
 /* JSON through text, as checkpoints and the store keep it. */
 static struct dcg_train_params through_json(const struct dcg_train_params *p)
 {
@@ -251,6 +271,7 @@ int main(void)
 	tcase_add_test(c, data_sets_settle_size_and_channels);
 	tcase_add_test(c, check_names_the_field_at_fault);
 	tcase_add_test(c, steps_of_an_epoch_use_no_picture_twice);
+	tcase_add_test(c, scores_are_a_small_part_of_the_work);
 	tcase_add_test(c, json_keeps_every_bit);
 	tcase_add_test(c, json_of_the_wrong_type_is_refused);
 	tcase_add_test(c, schema_tells_type_range_and_default);

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "tests/train/fixture.h"
 #include "train/loop.h"
+#include "train/score.h"
 
 static double now(void)
 {
@@ -213,6 +214,75 @@ START_TEST(samples_are_the_pictures_of_the_checkpoint)
 	dcg_sampler_free(s);
 	free(bytes);
 	run_done(&run);
+	dcg_dataset_close(ds);
+}
+END_TEST
+
+/* Scores come with the checkpoints of epochs that have one, and are those of the generator in
+ * the file. */
+START_TEST(checkpoints_are_scored)
+{
+	struct dcg_train_params p = fixture_params();
+	struct dcg_dataset *ds = fixture_dataset(26);
+	struct dcg_sampler *g;
+	struct dcg_score *s;
+	struct dcg_error err;
+	int scored = 0;
+	double best = INFINITY, worst = 0, again;
+	p.swd_images = 8; /* 512 pictures: every 19 or 20 epochs */
+	p.sample_every = _i ? 0 : 3;
+	p.ema = _i ? 0.9 : 0;
+	p.lr_g = p.lr_d = 0.005;
+	p.epochs = 100;
+	struct run run = run_all(fixture_trainer(&p, ds, NULL));
+	ck_assert_int_eq(run_count(&run, DCG_EVENT_CHECKPOINT), 100);
+	ck_assert_int_eq(run_count(&run, DCG_EVENT_LOG), 0);
+	ck_assert_int_eq(dcg_score_new(&s, &p, ds, &err), 0);
+	for (int i = 0; i < run.count; i++) {
+		const struct dcg_event *e = &run.event[i];
+		if (e->type != DCG_EVENT_CHECKPOINT)
+			continue;
+		ck_assert_int_eq(isnan(e->u.file.score) == 0, dcg_train_params_scores(&p, 26, e->epoch));
+		if (isnan(e->u.file.score))
+			continue;
+		scored++;
+		ck_assert(e->u.file.score > 0 && isfinite(e->u.file.score));
+		best = fmin(best, e->u.file.score);
+		worst = fmax(worst, e->u.file.score);
+		ck_assert_int_eq(dcg_sampler_open(&g, fixture_path(e->u.file.name), 2, &err), 0);
+		ck_assert_int_eq(dcg_score_measure(s, g, NULL, NULL, &again, &err), 0);
+		ck_assert(again == e->u.file.score);
+		dcg_sampler_free(g);
+	}
+	ck_assert_int_eq(scored, 5);
+	ck_assert(worst > best);
+	dcg_score_free(s);
+	run_done(&run);
+	dcg_dataset_close(ds);
+}
+END_TEST
+
+static int always(void *user)
+{
+	return user == NULL;
+}
+
+START_TEST(scoring_can_be_cancelled)
+{
+	struct dcg_train_params p = fixture_params();
+	struct dcg_dataset *ds = fixture_dataset(26);
+	struct dcg_sampler *g;
+	struct dcg_score *s;
+	struct dcg_error err;
+	double value = -5;
+	ck_assert_int_eq(dcg_sampler_new(&g, &p, 1, &err), 0);
+	ck_assert_int_eq(dcg_score_new(&s, &p, ds, &err), 0); /* more are wanted than there are */
+	ck_assert_int_eq(dcg_score_measure(s, g, always, NULL, &value, &err), DCG_ECANCELLED);
+	ck_assert(value == -5);
+	ck_assert_int_eq(dcg_score_measure(s, g, always, &p, &value, &err), 0);
+	ck_assert(value > 0); /* grey pictures are not discs */
+	dcg_score_free(s);
+	dcg_sampler_free(g);
 	dcg_dataset_close(ds);
 }
 END_TEST
@@ -496,6 +566,8 @@ int main(void)
 	tcase_add_test(c, another_kernel_is_told);
 	tcase_add_test(c, the_meter_looks_back_a_second);
 	tcase_add_loop_test(c, samples_are_the_pictures_of_the_checkpoint, 0, 2);
+	tcase_add_loop_test(c, checkpoints_are_scored, 0, 2);
+	tcase_add_test(c, scoring_can_be_cancelled);
 	tcase_add_test(c, commands_are_obeyed_between_steps);
 	tcase_add_loop_test(c, a_pause_can_end_in_a_stop, 0, 2);
 	tcase_add_test(c, an_abort_leaves_no_checkpoint);

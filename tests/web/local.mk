@@ -2,4 +2,4 @@
 if HAVE_PYTHON
 TESTS += tests/web/test_page.py
 endif
-EXTRA_DIST += tests/web/test_page.py tests/web/daemon.py tests/web/webdriver.py
+EXTRA_DIST += tests/web/test_page.py tests/web/webdriver.py

@@ -5,13 +5,11 @@ import os
 import shutil
 import struct
 import sys
-import tempfile
 import time
-import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, HERE)
-import daemon  # noqa: E402
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "api")]
+import dcgand  # noqa: E402
 from webdriver import Browser, missing  # noqa: E402
 
 LEFT, RIGHT, END, ESCAPE = "\ue012", "\ue014", "\ue010", "\ue00c"
@@ -46,6 +44,9 @@ class Scenario:
     def __init__(self, page, service):
         self.page, self.service = page, service
         self.job = None
+
+    def ask(self, path):
+        return self.service.get(path).json()
 
     def go(self, path):
         """A fresh page: to an address that differs after '#' only, a browser would not load."""
@@ -97,7 +98,7 @@ class Scenario:
             assert "expected" in text, (name, text)
         assert self.page.value("document.querySelector('.all-parameters').open"), "the hidden field is shown"
         assert self.page.value("document.activeElement.name") == "batch_size", "the first wrong field has the focus"
-        assert self.service.get("/jobs")["jobs"] == []
+        assert self.ask("/jobs")["jobs"] == []
         refused = [line for line in self.page.console() if "422" not in line["message"]]
         assert refused == [], refused
 
@@ -116,7 +117,7 @@ class Scenario:
         self.page.click(".job-form .primary")
         self.page.wait("/^#\\/jobs\\/\\d+$/.test(location.hash)", "the view of the new job")
         self.job = int(self.page.value("location.hash").split("/")[-1])
-        params = self.service.get(f"/jobs/{self.job}")["params"]
+        params = self.ask(f"/jobs/{self.job}")["params"]
         assert (params["epochs"], params["ngf"], params["dataset"]) == (EPOCHS, 4, "squares"), params
         self.page.wait(f"{STATE} === 'running'", "running")
 
@@ -147,7 +148,7 @@ class Scenario:
     def test_pause_reload_resume(self):
         self.page.click("[data-action=pause]")
         self.page.wait(f"{STATE} === 'paused'", "paused")
-        step = self.service.get(f"/jobs/{self.job}")["step"]
+        step = self.ask(f"/jobs/{self.job}")["step"]
         self.page.wait(f"{STEP} === {step}", "the last point before the pause")
         assert self.page.value("document.activeElement.dataset.action") == "resume", "the focus stays among the actions"
         self.page.reload()
@@ -159,12 +160,17 @@ class Scenario:
         self.page.wait(f"{STEP} > {step}", "the curve goes on")
 
     def test_it_finishes(self):
-        self.page.wait(f"{STATE} === 'succeeded'", "succeeded", 120)
-        job = self.service.get(f"/jobs/{self.job}")
+        while self.page.value(STATE) != "succeeded":  # however slow, as long as it moves
+            step = self.page.value(STEP)
+            self.page.wait(f"{STATE} === 'succeeded' || {STEP} > {step}", "progress")
+        job = self.ask(f"/jobs/{self.job}")
         assert job["step"] == job["steps_total"] == PICTURES // 16 * EPOCHS, job
         self.page.wait(f"{STEP} === {job['step']}", "the last point")
         self.page.wait(f"{EPOCH} === {EPOCHS}", "the last picture")
         assert self.page.value("document.querySelector('progress').value") == 1
+        newest = self.ask(f"/jobs/{self.job}/checkpoints")["checkpoints"][-1]
+        assert newest["step"] == job["step"], newest
+        self.page.wait(f"document.querySelector('[data-checkpoint]')?.dataset.checkpoint === '{newest['id']}'", "the last checkpoint")
 
     def draw(self, seed):
         """Generates with a seed; what the picture holds."""
@@ -198,7 +204,7 @@ class Scenario:
         """It does not end by itself: what follows has all the time it needs."""
         self.go("")
         self.page.wait("document.querySelector('.job-row')")
-        self.job = self.service.post("/jobs", {"dataset": "squares", "name": "long", "epochs": 1000000, **SMALL})["id"]
+        self.job = self.service.post("/jobs", {"dataset": "squares", "name": "long", "epochs": 1000000, **SMALL}).json()["id"]
         row = f"document.querySelector('[data-job=\"{self.job}\"]')"
         self.page.wait(f"{row}?.querySelector('.pill').dataset.state === 'running'", "the new job, running")
         self.page.wait(f"{row}.querySelector('.thumb img')?.naturalWidth > 0", "its picture")
@@ -280,7 +286,7 @@ class Scenario:
         """All samples or checkpoints of the job."""
         rows, cursor = [], ""
         while cursor is not None:
-            page = self.service.get(f"/jobs/{self.job}/{what}?limit=200{cursor}")
+            page = self.ask(f"/jobs/{self.job}/{what}?limit=200{cursor}")
             rows += page[what]
             cursor = None if page["next"] is None else f"&cursor={page['next']}"
         return rows
@@ -289,7 +295,7 @@ class Scenario:
         self.page.click("[data-action=cancel]")
         self.page.click("dialog button[value=no]")
         self.page.wait("!document.querySelector('dialog')")
-        assert self.service.get(f"/jobs/{self.job}")["state"] == "running"
+        assert self.ask(f"/jobs/{self.job}")["state"] == "running"
         self.page.click("[data-action=cancel]")
         self.page.click("dialog button[value=yes]")
         self.page.wait(f"{STATE} === 'cancelled'", "cancelled")
@@ -301,20 +307,20 @@ class Scenario:
         self.page.click(".job-form .primary")
         self.page.wait(f"{STATE} === 'failed'", "failed")
         reason = self.page.text(".failed .reason")
-        job = self.service.get("/jobs")["jobs"][0]
+        job = self.ask("/jobs")["jobs"][0]
         assert reason and reason == job["error"], (reason, job["error"])
 
     def test_delete_asks_first(self):
-        doomed = self.service.get("/jobs")["jobs"][0]["id"]
+        doomed = self.ask("/jobs")["jobs"][0]["id"]
         self.page.click("[data-action=delete]")
         self.page.wait("document.querySelector('dialog[open]')")
         self.page.press(ESCAPE)
         self.page.wait("!document.querySelector('dialog')")
-        assert any(j["id"] == doomed for j in self.service.get("/jobs")["jobs"])
+        assert any(j["id"] == doomed for j in self.ask("/jobs")["jobs"])
         self.page.click("[data-action=delete]")
         self.page.click("dialog button[value=yes]")
         self.page.wait("location.hash === '#/jobs' && document.querySelector('.job-row')", "the list")
-        assert all(j["id"] != doomed for j in self.service.get("/jobs")["jobs"])
+        assert all(j["id"] != doomed for j in self.ask("/jobs")["jobs"])
         assert not self.page.value(f"document.querySelector('[data-job=\"{doomed}\"]')")
 
     def survey(self):
@@ -392,7 +398,7 @@ class Scenario:
         self.open_form()
         name = "<img src=x onerror=alert(1)>"
         self.page.run("document.querySelector('.job-form [name=name]').focus()")
-        made = self.service.post("/jobs", {"dataset": "squares", "name": name, "size": 32})
+        made = self.service.post("/jobs", {"dataset": "squares", "name": name, "size": 32}).json()
         self.go(f"#/jobs/{made['id']}")
         self.page.wait(f"document.querySelector('h1')?.textContent === {name!r}", "the name as it is")
         assert self.page.value("document.querySelectorAll('h1 *').length") == 0
@@ -406,40 +412,47 @@ class Scenario:
         assert wrong == [], wrong
 
 
+class Service(dcgand.Daemon):
+    """Comes back at the address it had, for a page that is still open."""
+
+    port = 0
+
+    def command(self, *more):
+        return super().command("--listen", f"127.0.0.1:{self.port}", *more)
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+
+def watched(scenario, name):
+    """A test by its readable name; with DCGAND_SCREENSHOTS a failure leaves a picture there."""
+    def run():
+        try:
+            getattr(scenario, name)()
+        except Exception:
+            folder = os.environ.get("DCGAND_SCREENSHOTS")
+            if folder:
+                scenario.page.screenshot(os.path.join(folder, name + ".png"))
+            raise
+    run.__doc__ = name[5:].replace("_", " ")
+    return run
+
+
 def main():
-    reason = missing() or daemon.missing()
+    reason = missing()
     if reason:
         print(f"1..0 # SKIP {reason}")
-        return 0
-    names = [n for n in vars(Scenario) if n.startswith("test_")]
-    print(f"1..{len(names)}", flush=True)
-    work = tempfile.mkdtemp(prefix="dcgand-test-page-")
-    failed = 0
-    try:
-        root = os.path.join(work, "roots")
-        write_pictures(os.path.join(root, "squares"))
-        with daemon.Daemon(os.path.join(work, "state"), root) as service, Browser() as page:
-            scenario = Scenario(page, service)
-            for i, name in enumerate(names, 1):
-                start = time.monotonic()
-                try:
-                    getattr(scenario, name)()
-                    print(f"ok {i} - {name[5:]} # {time.monotonic() - start:.1f} s", flush=True)
-                except Exception as error:  # told, and the next one tried
-                    failed += 1
-                    print(f"not ok {i} - {name[5:]}", flush=True)
-                    for line in traceback.format_exc().splitlines():
-                        print(f"# {line}")
-                    shown = os.environ.get("DCGAND_SCREENSHOTS")
-                    if shown:
-                        page.screenshot(os.path.join(shown, f"{name}.png"))
-                    del error
-            if failed:
-                print("\n".join(f"# daemon: {line}" for line in service.tail()))
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    return 1 if failed else 0
+        return
+    service = Service()
+    write_pictures(os.path.join(service.root, "squares"))
+    with Browser() as page:
+        scenario = Scenario(page, service)
+        for name in vars(Scenario):
+            if name.startswith("test_"):
+                dcgand.test(watched(scenario, name))
+        dcgand.main()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
