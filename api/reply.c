@@ -169,9 +169,23 @@ static unsigned status_of(int code)
 	}
 }
 
+/* A code that the route does not expect (a damaged file behind a GET, say) is no answer of
+ * the client's making, and /openapi.json shall tell the truth. */
+static int is_expected(const struct dcg_request *rq, unsigned status)
+{
+	if (status == 503 || (status == 507 && rq->unsafe))
+		return 1;
+	for (const struct dcg_answer *a = rq->route->answers; a->status; a++)
+		if (a->status == (int)status)
+			return 1;
+	return 0;
+}
+
 static void reply_code(struct dcg_request *rq, int code, const char *text, cJSON *errors)
 {
 	unsigned status = status_of(code);
+	if (!is_expected(rq, status))
+		status = 500;
 	if (status == 500 || status == 507) {
 		/* The text may name files of ours. */
 		dcg_api_log(rq->api, DCG_API_ERROR, "%s %s: %s", rq->method, rq->uri, text);

@@ -81,10 +81,17 @@ int dcg_job_params_judge(const cJSON *body, struct dcg_job_params *p, struct dcg
 
 void dcg_job_params_check(const struct dcg_job_params *p, struct dcg_invalid *inv)
 {
+	const struct dcg_train_params *t = &p->train;
 	const char *field;
 	struct dcg_error why;
-	if (dcg_train_params_check(&p->train, &field, &why))
+	double weights, batch, have = dcg_machine_memory(), gib = 1024.0 * 1024 * 1024;
+	if (dcg_train_params_check(t, &field, &why))
 		dcg_invalid_member(inv, field, "%s", why.text);
+	/* Linux would promise the memory all the same, and kill us when it is touched. */
+	else if (!dcg_job_memory(t, &weights, &batch, NULL) && weights + batch > have)
+		dcg_invalid_member(inv, weights < batch ? "batch_size" : t->ngf >= t->ndf ? "ngf" : "ndf",
+			"expected a network that fits into memory: this one takes about %.1f GiB (%.1f for its weights, %.1f for a minibatch), the machine has %.1f",
+			(weights + batch) / gib, weights / gib, batch / gib, have / gib);
 }
 
 int dcg_job_params_parse(const cJSON *body, struct dcg_job_params *ret, struct dcg_invalid *inv)

@@ -108,6 +108,12 @@ int dcg_state_event(struct dcg_store_tx *tx, int64_t id, const char *state, cons
  * The store's errors stick to tx; what is returned are our own (DCG_ESTATE, DCG_ENOMEM). */
 int dcg_job_move(struct dcg_store_tx *tx, struct dcg_job_row *row, enum dcg_job_state to, const char *error, int64_t rewound_to);
 
+/* --- memory.c -------------------------------------------------------------------------- */
+
+/* About how many bytes training will take, for the networks and for a minibatch. */
+int dcg_job_memory(const struct dcg_train_params *p, double *ret_weights, double *ret_batch, struct dcg_error *err);
+double dcg_machine_memory(void); /* bytes */
+
 /* --- json.c: events ------------------------------------------------------------------- */
 
 enum { DCG_TIME_TEXT = 32 };
@@ -193,7 +199,7 @@ int64_t dcg_monotonic_ms(void);
  * and returns it. */
 int dcg_jobs_each(struct dcg_jobs *j, int state, int (*fn)(void *user, struct dcg_job_row *row, struct dcg_error *err), void *user, struct dcg_error *err);
 
-/* --- worker.c and record.c -------------------------------------------------------------------- */
+/* --- worker.c, prepare.c and record.c -------------------------------------------------------------------- */
 
 void *dcg_worker_main(void *jobs);
 
@@ -207,7 +213,7 @@ struct dcg_run {
 	struct dcg_trainer *trainer;
 	struct dcg_metric_row *metrics; /* not yet in the store; when room is full, training waits */
 	size_t count, room;
-	int64_t flush_at;      /* monotonic: when they are due */
+	int64_t flush_at;      /* monotonic: when they are due, if there are any */
 	int64_t trouble_since; /* monotonic: when recording began to fail; 0 */
 	int64_t told_at;       /* monotonic: last progress of preparing */
 	int bad_files;
@@ -226,6 +232,9 @@ struct dcg_record {
 	const struct dcg_file_row *to;
 	const struct dcg_error *end;  /* the job ends: code 0 finished, DCG_ECANCELLED stopped, else failed */
 };
+
+/* Source and data set, told in events; DCG_ECANCELLED when somebody wants the job to end. */
+int dcg_run_prepare(struct dcg_run *run, struct dcg_error *err);
 
 void dcg_run_metric(struct dcg_run *run, const struct dcg_event *ev);
 /* One transaction; on failure all stays as it was and may be tried again. */

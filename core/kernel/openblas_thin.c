@@ -42,13 +42,8 @@ int dcg_openblas_thin_init(struct dcg_backend *be, struct dcg_conv *conv, struct
 	conv->run = conv->batch >= PANEL_ROWS ? 1 : PANEL_ROWS / conv->batch;
 	conv->run = conv->run < g->q ? conv->run : g->q;
 	conv->bands = g->p < MOST_BANDS ? g->p : MOST_BANDS;
-	size_t taps = (size_t)(g->r * g->s) * (size_t)g->c, panels, partials, count;
-	if (__builtin_mul_overflow((size_t)conv->run * (size_t)conv->batch, taps + FLOATS_PER_LINE, &panels) ||
-	    __builtin_mul_overflow(panels, (size_t)dcg_pool_threads(be->pool), &panels) ||
-	    __builtin_mul_overflow(conv->weights.count, (size_t)conv->bands, &partials) ||
-	    __builtin_add_overflow(panels, partials, &count))
-		return dcg_error_set(err, DCG_ENOMEM, "scratch memory: more than any machine has");
-	return dcg_openblas_scratch(be, count, err);
+	size_t panels = panel_floats(conv) * (size_t)dcg_pool_threads(be->pool), partials = conv->weights.count * (size_t)conv->bands;
+	return dcg_openblas_scratch(be, panels + partials, err);
 }
 
 static struct job job_for(struct dcg_backend *be, const struct dcg_conv *conv)

@@ -1,7 +1,6 @@
 #include "kernel/table.h"
 
 #include <fenv.h>
-#include <limits.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -67,47 +66,55 @@ void dcg_table_run(struct dcg_backend *be, dcg_pool_fn *fn, void *ctx, int tasks
 	fesetenv(&callers);
 }
 
-static int product(const int *factor, int n, size_t *ret)
+/* Far beyond any network, and small enough that tables may count rows (pictures times
+ * pixels), columns and taps in an int, rounded up to their blocks. */
+enum { MOST = 1 << 20, MOST_SIDE = 1 << 15, MOST_PRODUCT = 1 << 29 };
+
+_Static_assert(sizeof(size_t) >= 8, "all products of sizes within these limits fit a size_t");
+
+static int product_ok(long long a, long long b, long long c)
 {
-	size_t count = 1;
-	for (int i = 0; i < n; i++)
-		if (__builtin_mul_overflow(count, (size_t)factor[i], &count))
-			return DCG_ENOMEM;
-	*ret = count;
-	return 0;
+	return a <= MOST_PRODUCT && b <= MOST_PRODUCT && a * b <= MOST_PRODUCT && a * b * c <= MOST_PRODUCT;
 }
 
 int dcg_shape_check(struct dcg_shape s, size_t *count, struct dcg_error *err)
 {
-	if (s.n < 1 || s.c < 1 || s.h < 1 || s.w < 1)
-		return dcg_error_set(err, DCG_EINVAL, "tensor: expected dimensions of at least 1, found %dx%dx%dx%d", s.n, s.c, s.h, s.w);
-	if (s.h > INT_MAX / s.w)
-		return dcg_error_set(err, DCG_EINVAL, "tensor: %dx%d pixels are too many", s.h, s.w);
-	if (product((int[]){ s.n, s.c, s.h, s.w }, 4, count))
-		return dcg_error_set(err, DCG_ENOMEM, "tensor: %dx%dx%dx%d floats are more memory than any machine has", s.n, s.c, s.h, s.w);
+	if (s.n < 1 || s.c < 1 || s.h < 1 || s.w < 1 || s.n > MOST || s.c > MOST || s.h > MOST_SIDE || s.w > MOST_SIDE)
+		return dcg_error_set(err, DCG_EINVAL, "tensor: expected 1 to %d pictures and channels and 1 to %d pixels a side, found %dx%dx%dx%d",
+				     MOST, MOST_SIDE, s.n, s.c, s.h, s.w);
+	if (!product_ok(s.h, s.w, s.n))
+		return dcg_error_set(err, DCG_EINVAL, "tensor: expected at most %d pixels, found %d pictures of %dx%d", MOST_PRODUCT, s.n, s.h, s.w);
+	*count = (size_t)s.n * (size_t)s.c * (size_t)s.h * (size_t)s.w;
 	return 0;
 }
 
 static int side_ok(int big, int small, int tap, int stride, int pad)
 {
-	long long padded = (long long)big + 2LL * pad;
-	return padded >= tap && padded <= INT_MAX && small == (padded - tap) / stride + 1;
+	return big + 2 * pad >= tap && small == (big + 2 * pad - tap) / stride + 1;
+}
+
+static int in_range(int v, int least, int most)
+{
+	return v >= least && v <= most;
 }
 
 int dcg_geometry_check(const struct dcg_conv_geometry *g, int batch, size_t *weights, struct dcg_error *err)
 {
-	if (batch < 1 || g->c < 1 || g->h < 1 || g->w < 1 || g->k < 1 || g->p < 1 || g->q < 1 || g->r < 1 || g->s < 1 || g->stride < 1 || g->pad < 0)
-		return dcg_error_set(err, DCG_EINVAL, "convolution: expected sizes of at least 1, found batch %d, %dx%dx%d to %dx%dx%d by %dx%d, stride %d, pad %d",
-				     batch, g->c, g->h, g->w, g->k, g->p, g->q, g->r, g->s, g->stride, g->pad);
+	size_t count;
+	int e = dcg_shape_check((struct dcg_shape){ batch, g->c, g->h, g->w }, &count, err);
+	if (!e)
+		e = dcg_shape_check((struct dcg_shape){ batch, g->k, g->p, g->q }, &count, err);
+	if (e)
+		return dcg_error_prefix(err, e, "convolution");
+	if (!in_range(g->r, 1, MOST_SIDE) || !in_range(g->s, 1, MOST_SIDE) || !in_range(g->stride, 1, MOST_SIDE) || !in_range(g->pad, 0, MOST_SIDE))
+		return dcg_error_set(err, DCG_EINVAL, "convolution: expected kernel, stride and pad up to %d, found %dx%d, stride %d, pad %d",
+				     MOST_SIDE, g->r, g->s, g->stride, g->pad);
 	if (!side_ok(g->h, g->p, g->r, g->stride, g->pad) || !side_ok(g->w, g->q, g->s, g->stride, g->pad))
 		return dcg_error_set(err, DCG_EINVAL, "convolution: %dx%d by %dx%d, stride %d, pad %d does not give %dx%d",
 				     g->h, g->w, g->r, g->s, g->stride, g->pad, g->p, g->q);
-	if (g->h > INT_MAX / g->w || g->p > INT_MAX / g->q || g->r > INT_MAX / g->s)
-		return dcg_error_set(err, DCG_EINVAL, "convolution: %dx%d by %dx%d are too many pixels", g->h, g->w, g->r, g->s);
-	size_t any;
-	if (product((int[]){ g->k, g->c, g->r, g->s }, 4, weights) || product((int[]){ batch, g->c, g->h, g->w }, 4, &any) ||
-	    product((int[]){ batch, g->k, g->p, g->q }, 4, &any))
-		return dcg_error_set(err, DCG_ENOMEM, "convolution: batch %d, %dx%dx%d to %dx%dx%d by %dx%d is more memory than any machine has",
-				     batch, g->c, g->h, g->w, g->k, g->p, g->q, g->r, g->s);
+	if (!product_ok(g->r, g->s, g->c) || !product_ok(g->r, g->s, g->k) || !product_ok(g->stride, g->stride, batch))
+		return dcg_error_set(err, DCG_EINVAL, "convolution: %dx%dx%d to %dx%dx%d by %dx%d, stride %d, batch %d is too large",
+				     g->c, g->h, g->w, g->k, g->p, g->q, g->r, g->s, g->stride, batch);
+	*weights = (size_t)g->k * (size_t)g->c * (size_t)g->r * (size_t)g->s;
 	return 0;
 }

@@ -39,9 +39,10 @@ int dcg_table_floats(struct dcg_backend *be, float **ret, size_t count, const ch
  * it does not matter which of them runs a task. */
 void dcg_table_run(struct dcg_backend *be, dcg_pool_fn *fn, void *ctx, int tasks);
 
-/* Dimensions at least 1 and a product that is a size_t; DCG_EINVAL or DCG_ENOMEM. */
+/* DCG_EINVAL unless all dimensions are at least 1 and so small that rows (n h w), taps
+ * times channels and the like fit an int, rounded up to any block. *count: of floats. */
 int dcg_shape_check(struct dcg_shape s, size_t *count, struct dcg_error *err);
-/* The formula in kernel.h holds, and all products of two sides fit an int. */
+/* The same, and the formula in kernel.h. *weights: of floats. */
 int dcg_geometry_check(const struct dcg_conv_geometry *g, int batch, size_t *weights, struct dcg_error *err);
 
 #endif

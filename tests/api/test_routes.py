@@ -7,10 +7,11 @@ import io
 import json
 import os
 import re
+import shutil
 import struct
 import zlib
 
-from dcgand import Daemon, equal, main, small_job, test
+from dcgand import Daemon, equal, main, small_job, test, write_idx
 
 d = Daemon("--max-queued", "8")
 JSON = {"Content-Type": "application/json"}
@@ -455,10 +456,26 @@ def files_that_are_gone():
         f.write(b"x")
     d.get(c["url"], 500)
     os.unlink(path)
+    generate = f"/checkpoints/{c['id']}/generate"
     d.get(c["url"], 404)
+    equal(d.request("POST", generate, {}).status in (404, 500), True)
     os.symlink("/etc/passwd", path)
     d.get(c["url"], 500)
-    equal(d.request("POST", f"/checkpoints/{c['id']}/generate", {}).status >= 400, True)
+    equal(d.request("POST", generate, {}).status in (422, 500), True)
+    os.unlink(path)
+    with open(path, "wb") as f:
+        f.write(b"x" * c["size"])
+    equal(d.request("POST", generate, {}).status in (422, 500), True)
+    source = os.path.join(d.root, "going")
+    write_idx(source)
+    d.post("/datasets", {"name": "going", "path": "going"})
+    shutil.rmtree(source)
+    for path in ("/datasets/going/preview.png", "/datasets/going"):
+        equal(d.request("GET", path).status in (200, 404, 422, 500), True, path)
+    job = d.post("/jobs", small_job(dataset="going")).json()["id"]
+    found = d.wait_state(job, "failed", "succeeded")
+    equal((found["state"], bool(found["error"]), d.folder in json.dumps(found)), ("failed", True, False), found["error"])
+    d.delete("/datasets/going")
 
 
 @test

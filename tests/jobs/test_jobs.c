@@ -79,13 +79,13 @@ END_TEST
 /* However often it is stopped and goes on: the same weights, each step once. */
 START_TEST(test_pause_is_exact)
 {
-	enum { EPOCHS = 120, STEPS = EPOCHS * STEPS_PER_EPOCH };
-	static const char body[] = "{" TINY ",\"epochs\":120,\"ema\":0.9,\"sample_every\":40,\"checkpoint_every\":30}";
+	enum { EPOCHS = 200, STEPS = EPOCHS * STEPS_PER_EPOCH, ENOUGH = 12 };
+	static const char body[] = "{" TINY ",\"epochs\":200,\"ema\":0.9,\"sample_every\":40,\"checkpoint_every\":30}";
 	world_start(&w);
 	int64_t plain = submit(&w, body), stopped = submit(&w, body);
 	int pauses = 0;
 	wait_state(&w, plain, DCG_JOB_SUCCEEDED);
-	for (;; pauses++) {
+	for (; pauses < ENOUGH; pauses++) {
 		while (state_of(&w, stopped) == DCG_JOB_QUEUED || state_of(&w, stopped) == DCG_JOB_PREPARING)
 			nap_ms(1);
 		nap_ms(5 + 15 * (pauses % 3));
@@ -103,6 +103,7 @@ START_TEST(test_pause_is_exact)
 		ok(act(stopped, DCG_ACTION_RESUME));
 	}
 	ck_assert_int_ge(pauses, 2);
+	wait_state(&w, stopped, DCG_JOB_SUCCEEDED);
 	check_metrics(&w, plain, STEPS);
 	check_metrics(&w, stopped, STEPS);
 	int rewinds;
@@ -183,9 +184,6 @@ START_TEST(test_order)
 }
 END_TEST
 
-/* A job that would run for minutes; each test stops it. */
-#define LONG "{" TINY ",\"epochs\":1000000,\"sample_every\":0,\"checkpoint_every\":0}"
-
 START_TEST(test_legal_and_illegal)
 {
 	world_open(&w);
@@ -226,7 +224,7 @@ START_TEST(test_legal_and_illegal)
 	int64_t steps[16];
 	size_t before = count_files(&w, DCG_FILE_CHECKPOINT, id, steps, 16);
 	ck_assert_uint_ge(before, 1);
-	nap_ms(30);
+	wait_step(&w, id, steps[before - 1]);
 	ok(act(id, DCG_ACTION_CANCEL));
 	wait_state(&w, id, DCG_JOB_CANCELLED);
 	ck_assert_uint_eq(count_files(&w, DCG_FILE_CHECKPOINT, id, steps, 16), before);
@@ -265,25 +263,20 @@ START_TEST(test_pause_lets_the_next_run)
 }
 END_TEST
 
-static void wait_files(enum dcg_file_kind kind, int64_t id, size_t count)
-{
-	for (double end = now_s() + 30; count_files(&w, kind, id, NULL, 0) < count; nap_ms(3))
-		ck_assert_msg(now_s() < end, "no file came");
-}
-
 START_TEST(test_files_now)
 {
 	world_start(&w);
 	int64_t id = submit(&w, LONG);
 	wait_state(&w, id, DCG_JOB_RUNNING);
+	struct dcg_file_row file = { 0 };
 	for (size_t i = 1; i <= 2; i++) {
+		wait_step(&w, id, file.step);
 		ok(act(id, DCG_ACTION_SAMPLE));
-		wait_files(DCG_FILE_SAMPLE, id, i);
+		wait_files(&w, DCG_FILE_SAMPLE, id, i);
 		ok(act(id, DCG_ACTION_CHECKPOINT));
-		wait_files(DCG_FILE_CHECKPOINT, id, i);
-		nap_ms(10);
+		wait_files(&w, DCG_FILE_CHECKPOINT, id, i);
+		ok(dcg_store_file_find(dcg_jobs_store(w.jobs), DCG_FILE_CHECKPOINT, id, DCG_NEWEST, 0, &file, &err));
 	}
-	struct dcg_file_row file;
 	ok(dcg_store_file_find(dcg_jobs_store(w.jobs), DCG_FILE_SAMPLE, id, DCG_NEWEST, 0, &file, &err));
 	ck_assert_int_gt(file.step, 0);
 	ck_assert_int_eq(file.epoch, file.step / STEPS_PER_EPOCH);
@@ -316,199 +309,68 @@ START_TEST(test_fails_with_reason)
 }
 END_TEST
 
-static const char *fault(const char *pointer)
+/* Pictures that cannot be read: named in the log up to a number, or the end of the job. */
+START_TEST(test_bad_pictures)
 {
-	for (int i = 0; i < inv.count; i++)
-		if (strcmp(inv.field[i].pointer, pointer) == 0)
-			return inv.field[i].detail;
-	return "";
-}
-
-START_TEST(test_refused)
-{
-	int64_t id = -7;
+	enum { GOOD = 40, BAD = 23 };
+	char path[512];
+	uint8_t *png, pixels[SIDE * SIDE];
+	size_t size;
+	struct dcg_log_row *rows;
+	size_t n, skipped = 0, summed = 0;
 	world_open(&w);
-	ck_assert_int_eq(post_job(&w, "{\"dataset\":\"none\",\"from_checkpoint\":9,\"ngf\":0}", &id), DCG_EINVAL);
-	ck_assert_int_eq(inv.code, DCG_EINVAL);
-	ck_assert_int_eq(inv.count, 3);
-	ck_assert_ptr_nonnull(strstr(fault("/dataset"), "tiny"));
-	ck_assert_str_eq(fault("/from_checkpoint"), "there is no checkpoint 9");
-	ck_assert_str_ne(fault("/ngf"), "");
-	/* Judged also when size and channels come from the data set. */
-	ck_assert_int_eq(post_job(&w, "{\"dataset\":\"tiny\",\"kernel\":\"abacus\"}", &id), DCG_EINVAL);
-	ck_assert_int_eq(inv.count, 1);
-	ck_assert_str_ne(fault("/kernel"), "");
-	ck_assert_int_eq(id, -7);
-	struct dcg_job_row *rows;
-	size_t count;
-	ok(dcg_store_jobs(dcg_jobs_store(w.jobs), &(struct dcg_job_filter){ .state = -1, .limit = 10 }, &rows, &count, &err));
-	ck_assert_uint_eq(count, 0);
-	dcg_store_jobs_free(rows, count);
-}
-END_TEST
-
-START_TEST(test_queue_full)
-{
-	const char *roots[] = { w.data, NULL };
-	struct dcg_jobs_config cfg = { .state_folder = w.state, .dataset_roots = roots, .max_queued = 3 };
-	ok(dcg_jobs_new(&w.jobs, &cfg, &err));
-	ck_assert_int_eq(post_dataset(&w, "{\"name\":\"tiny\",\"path\":\"tiny\"}"), 0);
-	int64_t id = 0, last = 0;
-	for (int i = 0; i < 3; i++)
-		last = submit(&w, LONG);
-	ck_assert_int_eq(post_job(&w, LONG, &id), DCG_EBUSY);
-	ck_assert_int_eq(inv.code, DCG_EBUSY);
-	ok(act(last, DCG_ACTION_CANCEL));
-	submit(&w, LONG);
-}
-END_TEST
-
-START_TEST(test_from_checkpoint)
-{
-	char body[512];
-	struct dcg_file_row file;
-	int64_t id;
-	world_start(&w);
-	int64_t first = submit(&w, "{" TINY ",\"epochs\":2}");
-	wait_state(&w, first, DCG_JOB_SUCCEEDED);
-	ok(dcg_store_file_find(dcg_jobs_store(w.jobs), DCG_FILE_CHECKPOINT, first, DCG_NEWEST, 0, &file, &err));
-	snprintf(body, sizeof body, "{\"dataset\":\"tiny\",\"from_checkpoint\":%lld,\"ngf\":4,\"ndf\":2,\"z_dim\":8,\"arch\":\"paper\"}", (long long)file.id);
-	ck_assert_int_eq(post_job(&w, body, &id), DCG_EINVAL);
-	ck_assert_int_eq(inv.count, 2);
-	ck_assert_ptr_nonnull(strstr(fault("/ngf"), "expected 2"));
-	ck_assert_ptr_nonnull(strstr(fault("/arch"), "expected pytorch"));
-
-	/* With a learning rate of 0 the weights stay as they were: those of the checkpoint. */
-	snprintf(body, sizeof body, "{" TINY ",\"epochs\":1,\"seed\":99,\"lr_g\":0,\"lr_d\":0,\"from_checkpoint\":%lld}", (long long)file.id);
-	int64_t second = submit(&w, body);
-	wait_state(&w, second, DCG_JOB_SUCCEEDED);
-	check_metrics(&w, second, STEPS_PER_EPOCH);
-	size_t n, m, same = 0;
-	char *x = final_tensors(&w, first, 16, &n), *y = final_tensors(&w, second, 8, &m);
-	ck_assert_uint_eq(n, m);
-	for (size_t i = 0; i + 4 <= n; i += 4)
-		same += memcmp(x + i, y + i, 4) == 0;
-	/* A third is weights; moments, statistics differ. Fresh weights would share nothing. */
-	ck_assert_msg(same * 4 > n / 4, "%zu of %zu floats are the same", same, n / 4);
-	free(x);
-	free(y);
-}
-END_TEST
-
-START_TEST(test_delete)
-{
-	char path[600], body[512];
-	struct dcg_file_row file;
-	world_start(&w);
-	int64_t id = submit(&w, "{" TINY ",\"epochs\":2}");
+	snprintf(path, sizeof path, "%s/mixed", w.data);
+	ok(dcg_file_make_folder(path, &err));
+	for (int i = 0; i < GOOD + BAD; i++) {
+		for (int k = 0; k < SIDE * SIDE; k++)
+			pixels[k] = (uint8_t)(k * i);
+		struct dcg_picture p = { .width = SIDE, .height = SIDE, .channels = 1, .pixels = pixels };
+		ok(dcg_picture_png(&p, &png, &size, &err));
+		snprintf(path, sizeof path, "%s/mixed/%02d.png", w.data, i);
+		ok(dcg_file_write_atomic(path, png, i < GOOD ? size : size / 2, &err));
+		free(png);
+	}
+	ck_assert_int_eq(post_dataset(&w, "{\"name\":\"mixed\",\"path\":\"mixed\"}"), 0);
+	ok(dcg_jobs_start(w.jobs, &err));
+	int64_t id = submit(&w, "{\"dataset\":\"mixed\",\"ngf\":2,\"ndf\":2,\"batch_size\":8,\"epochs\":2,\"threads\":1}");
 	wait_state(&w, id, DCG_JOB_SUCCEEDED);
-	ok(dcg_store_file_find(dcg_jobs_store(w.jobs), DCG_FILE_CHECKPOINT, id, DCG_NEWEST, 0, &file, &err));
-	/* Not while another is to start from it. */
-	int64_t busy = submit(&w, LONG);
-	wait_state(&w, busy, DCG_JOB_RUNNING);
-	snprintf(body, sizeof body, "{" TINY ",\"epochs\":1,\"from_checkpoint\":%lld}", (long long)file.id);
-	int64_t heir = submit(&w, body);
-	fails(dcg_jobs_delete(w.jobs, id, &err), DCG_ESTATE);
-	says("starts from a checkpoint");
-	ok(dcg_jobs_delete(w.jobs, heir, &err)); /* a queued one */
-	ok(dcg_jobs_delete(w.jobs, id, &err));
-	fails(dcg_jobs_delete(w.jobs, id, &err), DCG_ENOENT);
-	snprintf(path, sizeof path, "%s/jobs/%lld", w.state, (long long)id);
-	ck_assert_int_ne(access(path, F_OK), 0);
-	ck_assert_int_eq(post_job(&w, body, &heir), DCG_EINVAL);
-	/* The last word on it is an event. */
+	check_metrics(&w, id, 2 * (GOOD / 8));
+	ok(dcg_store_log(dcg_jobs_store(w.jobs), id, 0, 1000, &rows, &n, &err));
+	for (size_t i = 0; i < n; i++) {
+		skipped += strncmp(rows[i].text, "skipped: ", 9) == 0 && strcmp(rows[i].level, "warning") == 0;
+		summed += strstr(rows[i].text, "skipped 23 pictures") != NULL;
+		ck_assert_ptr_null(strstr(rows[i].text, w.folder));
+	}
+	dcg_store_log_free(rows, n);
+	ck_assert_uint_eq(skipped, 20);
+	ck_assert_uint_eq(summed, 1);
+	id = submit(&w, "{\"dataset\":\"mixed\",\"size\":28,\"ngf\":2,\"ndf\":2,\"batch_size\":8,\"on_error\":\"fail\"}");
+	wait_state(&w, id, DCG_JOB_FAILED);
+	struct dcg_job_row row = get(&w, id);
+	ck_assert_msg(strstr(row.error, "40.png") && !strstr(row.error, w.folder), "%s", row.error);
+	dcg_job_row_done(&row);
+}
+END_TEST
+
+/* The newest 100,000 are kept. */
+START_TEST(test_events_are_pruned)
+{
+	struct dcg_store_tx *tx;
 	struct dcg_event_row *rows;
 	size_t count;
 	int64_t oldest, newest;
-	ok(dcg_store_events(dcg_jobs_store(w.jobs), id, 0, 10000, &rows, &count, &oldest, &newest, &err));
-	ck_assert_ptr_nonnull(strstr(rows[count - 1].data_json, "\"state\":\"deleted\",\"previous\":\"succeeded\""));
+	world_open(&w);
+	ok(dcg_store_begin(dcg_jobs_store(w.jobs), 0, &tx, &err));
+	for (int i = 0; i < 101000; i++)
+		dcg_store_event_append(tx, 1, "log", "{}", NULL);
+	ok(dcg_store_commit(tx, &err));
+	ok(dcg_jobs_start(w.jobs, &err));
+	wait_state(&w, submit(&w, "{" TINY ",\"epochs\":1}"), DCG_JOB_SUCCEEDED);
+	ok(dcg_store_events(dcg_jobs_store(w.jobs), 0, 0, 1, &rows, &count, &oldest, &newest, &err));
 	dcg_store_events_free(rows, count);
-	/* What others put into the folder stays, and a link is not followed. */
-	ok(act(busy, DCG_ACTION_PAUSE));
-	wait_state(&w, busy, DCG_JOB_PAUSED);
-	char kept[700], outside[600], link[700];
-	snprintf(kept, sizeof kept, "%s/jobs/%lld/samples/notes.txt", w.state, (long long)busy);
-	ok(dcg_file_write_atomic(kept, "mine", 4, &err));
-	snprintf(outside, sizeof outside, "%s/outside.png", w.folder);
-	ok(dcg_file_write_atomic(outside, "mine", 4, &err));
-	snprintf(link, sizeof link, "%s/jobs/%lld/samples/step-0000000007.png", w.state, (long long)busy);
-	ck_assert_int_eq(symlink(outside, link), 0);
-	ok(dcg_jobs_delete(w.jobs, busy, &err));
-	ck_assert_int_eq(access(kept, F_OK), 0);
-	ck_assert_int_eq(access(outside, F_OK), 0);
-	ck_assert_int_ne(access(link, F_OK), 0);
-}
-END_TEST
-
-START_TEST(test_retention)
-{
-	int64_t steps[32];
-	world_start(&w);
-	int64_t id = submit(&w, "{" TINY ",\"epochs\":11,\"keep_last\":2,\"keep_every\":4}");
-	wait_state(&w, id, DCG_JOB_SUCCEEDED);
-	ck_assert_uint_eq(count_files(&w, DCG_FILE_CHECKPOINT, id, steps, 32), 4);
-	static const int epochs[] = { 4, 8, 10, 11 };
-	for (int i = 0; i < 4; i++)
-		ck_assert_int_eq(steps[i], epochs[i] * STEPS_PER_EPOCH);
-	ck_assert_uint_eq(count_files(&w, DCG_FILE_SAMPLE, id, steps, 32), 12);
-	/* The files of the others are gone. */
-	char path[600];
-	snprintf(path, sizeof path, "%s/jobs/%lld/checkpoints/step-%010d.safetensors", w.state, (long long)id, 9 * STEPS_PER_EPOCH);
-	ck_assert_int_ne(access(path, F_OK), 0);
-}
-END_TEST
-
-/* The pinned, the best, and those that others start from stay. */
-START_TEST(test_retention_of_special)
-{
-	char body[512];
-	struct dcg_store_tx *tx;
-	struct dcg_file_row *rows;
-	size_t n;
-	int64_t steps[32];
-	world_start(&w);
-	int64_t id = submit(&w, "{" TINY ",\"epochs\":1000000,\"keep_last\":20,\"checkpoint_every\":0,\"sample_every\":0}");
-	wait_state(&w, id, DCG_JOB_RUNNING);
-	for (size_t i = 1; i <= 5; i++) {
-		ok(act(id, DCG_ACTION_CHECKPOINT));
-		wait_files(DCG_FILE_CHECKPOINT, id, i);
-	}
-	ok(act(id, DCG_ACTION_PAUSE));
-	wait_state(&w, id, DCG_JOB_PAUSED);
-	ok(dcg_store_files(dcg_jobs_store(w.jobs), DCG_FILE_CHECKPOINT, id, -1, 100, &rows, &n, &err));
-	ck_assert_uint_ge(n, 5);
-	ok(dcg_store_begin(dcg_jobs_store(w.jobs), 1, &tx, &err));
-	rows[0].pinned = 1;
-	rows[0].score = 3;
-	rows[2].score = 1;
-	rows[3].score = 2;
-	for (int i = 0; i < 4; i++)
-		dcg_store_file_update(tx, DCG_FILE_CHECKPOINT, &rows[i]);
-	ok(dcg_store_commit(tx, &err));
-	int64_t busy = submit(&w, LONG);
-	wait_state(&w, busy, DCG_JOB_RUNNING);
-	snprintf(body, sizeof body, "{" TINY ",\"epochs\":1,\"priority\":-100,\"from_checkpoint\":%lld}", (long long)rows[1].id);
-	submit(&w, body);
-	/* From now on only one is kept of those that are not special. */
-	struct dcg_job_row row = get(&w, id);
-	char *keep = strstr(row.params_json, "\"keep_last\":20");
-	ck_assert_ptr_nonnull(keep);
-	memcpy(keep, "\"keep_last\":1 ", strlen("\"keep_last\":20"));
-	ok(dcg_store_begin(dcg_jobs_store(w.jobs), 1, &tx, &err));
-	dcg_store_job_update(tx, &row, DCG_JOB_PAUSED);
-	ok(dcg_store_commit(tx, &err));
-	dcg_job_row_done(&row);
-	ok(act(id, DCG_ACTION_RESUME));
-	ok(act(busy, DCG_ACTION_CANCEL));
-	wait_state(&w, id, DCG_JOB_RUNNING);
-	nap_ms(20);
-	ok(act(id, DCG_ACTION_PAUSE));
-	wait_state(&w, id, DCG_JOB_PAUSED);
-	ck_assert_uint_eq(count_files(&w, DCG_FILE_CHECKPOINT, id, steps, 32), 4);
-	for (int i = 0; i < 3; i++)
-		ck_assert_int_eq(steps[i], rows[i].step);
-	ck_assert_int_gt(steps[3], rows[n - 1].step);
-	free(rows);
+	ck_assert_int_gt(newest, 101000);
+	ck_assert_int_ge(newest - oldest + 1, 100000);
+	ck_assert_int_lt(newest - oldest + 1, 100100);
 }
 END_TEST
 
@@ -526,12 +388,8 @@ int main(void)
 	tcase_add_test(t, test_pause_lets_the_next_run);
 	tcase_add_test(t, test_files_now);
 	tcase_add_test(t, test_fails_with_reason);
-	tcase_add_test(t, test_refused);
-	tcase_add_test(t, test_queue_full);
-	tcase_add_test(t, test_from_checkpoint);
-	tcase_add_test(t, test_delete);
-	tcase_add_test(t, test_retention);
-	tcase_add_test(t, test_retention_of_special);
+	tcase_add_test(t, test_bad_pictures);
+	tcase_add_test(t, test_events_are_pruned);
 	suite_add_tcase(s, t);
 	return tap_run(s);
 }

@@ -5,8 +5,8 @@
 
 #include "tests/jobs/world.h"
 
-enum { EPOCHS = 150, STEPS = EPOCHS * STEPS_PER_EPOCH };
-#define BODY "{" TINY ",\"epochs\":150,\"checkpoint_every\":2,\"sample_every\":10,\"keep_last\":3,\"ema\":0.99,\"flip\":true}"
+enum { EPOCHS = 400, STEPS = EPOCHS * STEPS_PER_EPOCH };
+#define BODY "{" TINY ",\"epochs\":400,\"checkpoint_every\":5,\"sample_every\":40,\"keep_last\":3,\"ema\":0.99,\"flip\":true}"
 
 static struct world w, straight;
 

@@ -1,10 +1,12 @@
 /* Ends of the daemon, damaged files, and what the next start makes of them. */
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "tests/jobs/world.h"
 
-enum { EPOCHS = 60, STEPS = EPOCHS * STEPS_PER_EPOCH };
-#define BODY "{" TINY ",\"epochs\":60,\"checkpoint_every\":5,\"sample_every\":20,\"keep_last\":100}"
+enum { EPOCHS = 160, STEPS = EPOCHS * STEPS_PER_EPOCH };
+#define BODY "{" TINY ",\"epochs\":160,\"checkpoint_every\":20,\"sample_every\":80,\"keep_last\":100}"
 
 static struct world w, straight;
 
@@ -39,12 +41,6 @@ static void check_against_straight(int64_t id)
 	world_done(&straight);
 }
 
-static void wait_checkpoints(int64_t id, size_t count)
-{
-	for (double end = now_s() + 60; count_files(&w, DCG_FILE_CHECKPOINT, id, NULL, 0) < count; nap_ms(1))
-		ck_assert_msg(now_s() < end, "no checkpoint came");
-}
-
 static void logged(int64_t id, const char *text)
 {
 	struct dcg_log_row *rows;
@@ -63,7 +59,7 @@ START_TEST(test_restart)
 	run_straight();
 	world_start(&w);
 	int64_t id = submit(&w, BODY);
-	wait_checkpoints(id, 2);
+	wait_files(&w, DCG_FILE_CHECKPOINT, id, 2);
 	dcg_jobs_stop(w.jobs, quick);
 	ck_assert_int_eq(state_of(&w, id), DCG_JOB_QUEUED);
 	struct dcg_file_row newest;
@@ -131,7 +127,7 @@ START_TEST(test_damaged_checkpoint)
 	run_straight();
 	world_start(&w);
 	int64_t id = submit(&w, BODY), steps[128];
-	wait_checkpoints(id, 3);
+	wait_files(&w, DCG_FILE_CHECKPOINT, id, 3);
 	dcg_jobs_stop(w.jobs, 0);
 	ck_assert_int_eq(state_of(&w, id), DCG_JOB_QUEUED);
 	size_t n = count_files(&w, DCG_FILE_CHECKPOINT, id, steps, 128);
@@ -261,6 +257,79 @@ START_TEST(test_stop_while_preparing)
 }
 END_TEST
 
+/* --- A full disk: files cannot grow past the size that the database's log has now --------- */
+
+static void fill_disk(void)
+{
+	char path[512];
+	struct stat st;
+	struct rlimit l;
+	signal(SIGXFSZ, SIG_IGN);
+	snprintf(path, sizeof path, "%s/dcgand.db-wal", w.state);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &l), 0);
+	l.rlim_cur = (rlim_t)st.st_size;
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &l), 0);
+}
+
+static void make_room(void)
+{
+	struct rlimit l;
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &l), 0);
+	l.rlim_cur = l.rlim_max;
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &l), 0);
+}
+
+/* A job that is at work when the disk becomes full; returns when that was noticed. */
+static int64_t meet_full_disk(void)
+{
+	char status[300] = "";
+	world_start(&w);
+	int64_t id = submit(&w, "{" TINY ",\"epochs\":250,\"sample_every\":0,\"checkpoint_every\":0}");
+	wait_state(&w, id, DCG_JOB_RUNNING);
+	wait_step(&w, id, 0);
+	fill_disk();
+	for (double end = now_s() + 60; !strstr(status, "cannot record: "); nap_ms(10)) {
+		dcg_jobs_status(w.jobs, status, sizeof status);
+		ck_assert_msg(now_s() < end, "nobody noticed: %s", status);
+	}
+	ck_assert_msg(strstr(status, w.folder) == NULL, "a path of the server: %s", status);
+	return id;
+}
+
+START_TEST(test_full_disk)
+{
+	int64_t id = meet_full_disk(), other;
+	/* Others are told, and reading goes on. */
+	ck_assert_int_eq(post_job(&w, BODY, &other), DCG_ENOSPC);
+	fails(dcg_jobs_delete(w.jobs, id, &err), DCG_ESTATE);
+	nap_ms(1500);
+	ck_assert_int_eq(state_of(&w, id), DCG_JOB_RUNNING);
+	make_room();
+	wait_state(&w, id, DCG_JOB_SUCCEEDED);
+	check_metrics(&w, id, 250 * STEPS_PER_EPOCH);
+	check_events(&w, id, 250 * STEPS_PER_EPOCH, NULL);
+	logged(id, "nothing could be recorded");
+}
+END_TEST
+
+/* Stopping does not wait for room for ever; the next start goes on as after a crash. */
+START_TEST(test_stop_on_full_disk)
+{
+	int quick = _i & 1;
+	int64_t id = meet_full_disk();
+	double begin = now_s();
+	dcg_jobs_stop(w.jobs, quick);
+	ck_assert(now_s() - begin < 20);
+	make_room();
+	world_close(&w);
+	world_start(&w);
+	wait_state(&w, id, DCG_JOB_SUCCEEDED);
+	check_metrics(&w, id, 250 * STEPS_PER_EPOCH);
+	check_events(&w, id, 250 * STEPS_PER_EPOCH, NULL);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("recovery");
@@ -273,6 +342,8 @@ int main(void)
 	tcase_add_test(t, test_strays);
 	tcase_add_test(t, test_only_one);
 	tcase_add_test(t, test_stop_while_preparing);
+	tcase_add_test(t, test_full_disk);
+	tcase_add_loop_test(t, test_stop_on_full_disk, 0, 2);
 	suite_add_tcase(s, t);
 	return tap_run(s);
 }

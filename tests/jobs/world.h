@@ -16,8 +16,12 @@
 
 enum { PICTURES = 64, SIDE = 16, BATCH = 8, STEPS_PER_EPOCH = PICTURES / BATCH };
 
-/* Parameters of a network so small that a step takes about a millisecond. */
-#define TINY "\"dataset\":\"tiny\",\"size\":16,\"ngf\":2,\"ndf\":2,\"z_dim\":8,\"batch_size\":8,\"threads\":1,\"sample_count\":9,\"checkpoint_minutes\":0"
+/* Parameters of a network so small that a step takes less than a millisecond, with a kernel
+ * table that every machine has. */
+#define TINY "\"dataset\":\"tiny\",\"size\":16,\"ngf\":2,\"ndf\":2,\"z_dim\":8,\"batch_size\":8,\"threads\":1,\"kernel\":\"openblas\",\"sample_count\":9,\"checkpoint_minutes\":0"
+
+/* A job that would run for minutes; each test stops it. */
+#define LONG "{" TINY ",\"epochs\":1000000,\"sample_every\":0,\"checkpoint_every\":0}"
 
 struct world {
 	char folder[200], state[256], data[256];
@@ -312,6 +316,34 @@ static inline size_t count_files(struct world *w, enum dcg_file_kind kind, int64
 	}
 	free(rows);
 	return n;
+}
+
+/* Until something past that step is recorded. */
+static inline void wait_step(struct world *w, int64_t id, int64_t step)
+{
+	for (double end = now_s() + 60;; nap_ms(3)) {
+		struct dcg_job_row row = get(w, id);
+		int64_t is = row.step;
+		dcg_job_row_done(&row);
+		if (is > step)
+			return;
+		ck_assert_msg(now_s() < end, "job %lld does not get past step %lld", (long long)id, (long long)step);
+	}
+}
+
+static inline void wait_files(struct world *w, enum dcg_file_kind kind, int64_t id, size_t count)
+{
+	for (double end = now_s() + 30; count_files(w, kind, id, NULL, 0) < count; nap_ms(3))
+		ck_assert_msg(now_s() < end, "job %lld: no file came", (long long)id);
+}
+
+/* What a refusal said of a field, "" if nothing. */
+static inline const char *fault(const char *pointer)
+{
+	for (int i = 0; i < inv.count; i++)
+		if (strcmp(inv.field[i].pointer, pointer) == 0)
+			return inv.field[i].detail;
+	return "";
 }
 
 #endif

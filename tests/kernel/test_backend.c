@@ -68,8 +68,9 @@ START_TEST(impossible_sizes_are_refused)
 		int code;
 	} shapes[] = {
 		{ { 0, 1, 1, 1 }, DCG_EINVAL }, { { 1, -1, 1, 1 }, DCG_EINVAL }, { { 1, 1, INT_MIN, 1 }, DCG_EINVAL },
-		{ { INT_MAX, INT_MAX, INT_MAX, 1 }, DCG_ENOMEM }, { { INT_MAX, INT_MAX, 1, INT_MAX }, DCG_ENOMEM },
-		{ { 1, 1, INT_MAX, INT_MAX }, DCG_EINVAL }, { { INT_MAX, 1024, 256, 256 }, DCG_ENOMEM }, { { 65536, 1024, 256, 256 }, DCG_ENOMEM },
+		{ { INT_MAX, INT_MAX, INT_MAX, INT_MAX }, DCG_EINVAL }, { { 1, INT_MAX, 1, 1 }, DCG_EINVAL }, { { INT_MAX, 1, 1, 1 }, DCG_EINVAL },
+		{ { 1, 1, INT_MAX, 1 }, DCG_EINVAL }, { { 1, 1, 1, INT_MAX }, DCG_EINVAL }, { { 65536, 1024, 256, 256 }, DCG_EINVAL },
+		{ { 8192, 65536, 256, 256 }, DCG_ENOMEM }, { { 8192, 60000, 250, 250 }, DCG_ENOMEM },
 	};
 	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
 		struct dcg_error err = { 0 };
@@ -86,8 +87,9 @@ START_TEST(impossible_sizes_are_refused)
 	} convs[] = {
 		{ 1, 4, 4, 1, 4, 4, 1, 0, 0, DCG_EINVAL }, { 0, 4, 4, 1, 4, 4, 1, 0, 1, DCG_EINVAL }, { 1, 4, 4, 1, 4, 4, 1, -1, 1, DCG_EINVAL },
 		{ 1, 4, 4, -1, 4, 4, 1, 0, 1, DCG_EINVAL }, { 1, 4, 4, 1, 5, 4, 1, 0, 1, DCG_EINVAL },
-		{ 1000000, 4, 4, 1000000, 4, 4, 1, 0, 1, DCG_ENOMEM }, { INT_MAX, 4, 4, INT_MAX, 4, 4, 1, 0, INT_MAX, DCG_ENOMEM },
-		{ 3, 4, 4, INT_MAX, 4, 4, 1, 0, INT_MAX, DCG_ENOMEM },
+		{ 1, 4, 4, 1, 4, 4, INT_MAX, 0, 1, DCG_EINVAL }, { 3, 4, 4, INT_MAX, 4, 4, 1, 0, INT_MAX, DCG_EINVAL },
+		{ INT_MAX, 4, 4, INT_MAX, 4, 4, 1, 0, INT_MAX, DCG_EINVAL }, { 1 << 20, 32, 32, 1, 32, 32, 1, 0, 1, DCG_EINVAL },
+		{ 1 << 20, 4, 4, 1 << 20, 4, 4, 1, 0, 1, DCG_ENOMEM }, { 1000000, 4, 4, 1000000, 4, 4, 2, 1, 1 << 20, DCG_ENOMEM },
 	};
 	for (size_t i = 0; i < sizeof convs / sizeof *convs; i++) {
 		struct dcg_error err = { 0 };

@@ -16,7 +16,7 @@ import time
 
 from dcgand import Daemon, Tap, wait_for
 
-KILLS, EPOCHS, STEPS_PER_EPOCH = 20, 500, 16
+KILLS, EPOCHS, STEPS_PER_EPOCH = 20, 300, 16
 STEPS = EPOCHS * STEPS_PER_EPOCH
 BODY = {"dataset": "squares", "size": 16, "channels": 1, "ngf": 8, "ndf": 8, "z_dim": 16, "batch_size": 32,
         "epochs": EPOCHS, "sample_every": 25, "sample_count": 16, "checkpoint_every": 1, "keep_last": 3,
@@ -109,10 +109,12 @@ def main():
         kills, last = 0, 0
         while kills < KILLS:
             daemon = begin(root, killed)
-            # Somewhere after it went further than it ever was, so that the end is reached.
-            if not wait_for(lambda: step_of(daemon) > last, 120, 0.02):
+            # Always further than before, so that the end is reached; by steps, so that neither a
+            # fast machine is done too early nor a slow one takes for ever.
+            target = last + chance.randrange(1, 150)
+            if not wait_for(lambda: step_of(daemon) >= target, 120, 0.005):
                 break
-            time.sleep(chance.uniform(0, 0.4))
+            time.sleep(chance.uniform(0, 0.02))
             last = step_of(daemon)
             if last >= STEPS:
                 break

@@ -14,7 +14,7 @@ from dcgand import Tap, free_port, png_size, wait_for
 
 TOP = os.path.abspath(os.environ.get("top_srcdir", "."))
 BUILD = os.path.abspath(os.environ.get("top_builddir", "build"))
-TINY = ["--size", "16", "--ngf=8", "--ndf", "8", "--batch-size", "32", "--max_steps", "4000", "--epochs", "100",
+TINY = ["--size", "16", "--ngf=8", "--ndf", "8", "--batch-size", "32", "--max_steps", "2500", "--epochs", "100",
         "--sample-count", "16", "--seed", "5"]
 
 

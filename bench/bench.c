@@ -1,0 +1,85 @@
+/* dcgan-bench ceilings|layers|step [--kernel K] [--arch A] [--size S] [--channels C] [--nf N]
+ *             [--batch B] [--threads T] [--seconds S]
+ * See bench/README.md for the fields it prints. */
+#include "bench/bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+double bench_now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return (x > y) - (x < y);
+}
+
+double bench_median(double *v, int count)
+{
+	qsort(v, (size_t)count, sizeof *v, compare);
+	return count % 2 ? v[count / 2] : (v[count / 2 - 1] + v[count / 2]) / 2;
+}
+
+struct dcg_backend *bench_backend(const struct bench *b)
+{
+	struct dcg_backend *be;
+	struct dcg_error err;
+	if (dcg_backend_open(&be, b->kernel, "auto", b->threads, &err)) {
+		fprintf(stderr, "dcgan-bench: %s\n", err.text);
+		exit(2);
+	}
+	return be;
+}
+
+struct dcg_arch_config bench_arch(const struct bench *b)
+{
+	int arch = dcg_arch_from_name(b->arch);
+	if (arch < 0) {
+		fprintf(stderr, "dcgan-bench: no architecture \"%s\"\n", b->arch);
+		exit(2);
+	}
+	return (struct dcg_arch_config){ (enum dcg_arch)arch, b->size, b->channels, b->nf, b->nf, 100 };
+}
+
+int main(int argc, char **argv)
+{
+	struct bench b = { "auto", "pytorch", 64, 3, 64, 128, 0, 1 };
+	const struct {
+		const char *name;
+		int *number;
+	} numbers[] = {
+		{ "--size", &b.size }, { "--channels", &b.channels }, { "--nf", &b.nf }, { "--batch", &b.batch }, { "--threads", &b.threads },
+	};
+	static const struct {
+		const char *name;
+		int (*run)(const struct bench *);
+	} commands[] = { { "ceilings", bench_ceilings }, { "layers", bench_layers }, { "step", bench_step } };
+	for (int i = 2; i + 1 < argc; i += 2) {
+		int known = 0;
+		if (strcmp(argv[i], "--kernel") == 0)
+			b.kernel = argv[i + 1], known = 1;
+		else if (strcmp(argv[i], "--arch") == 0)
+			b.arch = argv[i + 1], known = 1;
+		else if (strcmp(argv[i], "--seconds") == 0)
+			b.seconds = atof(argv[i + 1]), known = 1;
+		for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
+			if (strcmp(argv[i], numbers[k].name) == 0)
+				*numbers[k].number = atoi(argv[i + 1]), known = 1;
+		if (!known) {
+			fprintf(stderr, "dcgan-bench: no option \"%s\"\n", argv[i]);
+			return 2;
+		}
+	}
+	for (size_t k = 0; argc > 1 && k < sizeof commands / sizeof *commands; k++)
+		if (strcmp(argv[1], commands[k].name) == 0)
+			return commands[k].run(&b);
+	fprintf(stderr, "usage: dcgan-bench ceilings|layers|step [--option value ...]\n");
+	return 2;
+}
