@@ -104,6 +104,13 @@ cJSON *dcg_jobs_dataset_json(struct dcg_jobs *j, const struct dcg_dataset_row *r
  * no such data set; DCG_ESTATE: its source has gone. */
 int dcg_jobs_dataset_preview(struct dcg_jobs *j, const char *name, uint8_t **ret_png, size_t *ret_size, struct dcg_error *err);
 
+/* Change the limit while working. */
+void dcg_jobs_adjust(struct dcg_jobs *j, int max_queued);
+/* For a watchdog: has the worker moved since the call that set *seen (0 at first)? One without
+ * a job counts as moving. Progress is a picture prepared, an event of the trainer, an
+ * attempt to record: no time passing by itself. */
+int dcg_jobs_moving(struct dcg_jobs *j, uint64_t *seen);
+
 /* Progress in one line for systemd's STATUS: "job 42: epoch 7/25, 3 queued". */
 void dcg_jobs_status(struct dcg_jobs *j, char *buf, size_t size);
 

@@ -18,6 +18,7 @@
 
 #include <limits.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "data/dataset.h"
 #include "jobs/jobs.h"
@@ -33,13 +34,14 @@ struct dcg_jobs {
 	/* Constant after dcg_jobs_new. */
 	char *state_folder; /* absolute */
 	char **roots;       /* NULL-terminated */
-	int max_queued;
+	atomic_int max_queued;
 	struct dcg_store *store;
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* something below did; CLOCK_MONOTONIC */
 	int stopping, quick;    /* asked by dcg_jobs_stop */
 	int woken;              /* the queue may have something new */
+	int idle;               /* the worker waits for a job */
 	int working, joining;   /* the thread exists; somebody waits for its end */
 	pthread_t thread;
 	struct {
@@ -51,6 +53,8 @@ struct dcg_jobs {
 		int64_t epoch, epochs;
 		char trouble[200];     /* why nothing can be recorded at present; "" */
 	} current;
+
+	_Atomic uint64_t moves; /* counts the worker's progress */
 
 	pthread_mutex_t event_lock;
 	void (*event_fn)(void *user);
@@ -194,6 +198,7 @@ int dcg_dataset_source(struct dcg_jobs *j, const struct dcg_dataset_row *row, st
 /* Commit, or roll back when own is an error of ours, and tell the listener. */
 int dcg_jobs_commit(struct dcg_jobs *j, struct dcg_store_tx *tx, int own, struct dcg_error *err);
 void dcg_jobs_wake(struct dcg_jobs *j);
+void dcg_jobs_moved(struct dcg_jobs *j);
 int64_t dcg_monotonic_ms(void);
 /* Visit every job in a state (-1: any), oldest last; stops at the first non-zero answer
  * and returns it. */

@@ -186,6 +186,7 @@ static void trouble_begins(struct dcg_run *run, struct dcg_error *why)
 {
 	if (!run->trouble_since)
 		run->trouble_since = dcg_monotonic_ms();
+	dcg_jobs_moved(run->j); /* waiting for a disk is no standstill: a restart would not help */
 	dcg_text_hide(why->text, run->j->state_folder);
 	pthread_mutex_lock(&run->j->lock);
 	snprintf(run->j->current.trouble, sizeof run->j->current.trouble, "%.199s", why->text);

@@ -19,6 +19,7 @@ static int newest_sound(struct dcg_run *run, struct dcg_file_row *ret, struct dc
 		return r;
 	r = DCG_ENOENT;
 	while (r && count--) {
+		dcg_jobs_moved(run->j);
 		r = dcg_job_file_verify(run->j, DCG_FILE_CHECKPOINT, &rows[count], &why);
 		if (r)
 			dcg_run_log(run, "error", "the checkpoint of step %lld cannot be used: %s", (long long)rows[count].step, why.text);
@@ -138,6 +139,7 @@ static void train(struct dcg_run *run, struct dcg_error *why)
 			return;
 		}
 		if (!r) {
+			dcg_jobs_moved(run->j);
 			switch (ev.type) {
 			case DCG_EVENT_STARTED: on_started(run, &ev); break;
 			case DCG_EVENT_METRIC: dcg_run_metric(run, &ev); break;
@@ -242,6 +244,8 @@ void *dcg_worker_main(void *jobs)
 	while (!j->stopping) {
 		struct dcg_job_row row;
 		j->woken = 0;
+		j->idle = 0;
+		dcg_jobs_moved(j);
 		pthread_mutex_unlock(&j->lock);
 		int r = dcg_store_job_next(j->store, &row, &err);
 		if (!r) {
@@ -249,6 +253,7 @@ void *dcg_worker_main(void *jobs)
 			dcg_job_row_done(&row);
 		}
 		pthread_mutex_lock(&j->lock);
+		j->idle = 1;
 		if (r == DCG_ENOENT) {
 			while (!j->woken && !j->stopping)
 				pthread_cond_wait(&j->changed, &j->lock);
