@@ -18,7 +18,7 @@ static const char *const header_names[DCG_HEADERS] = {
 	[DCG_HEADER_IF_MATCH] = "If-Match", [DCG_HEADER_IF_NONE_MATCH] = "If-None-Match",
 	[DCG_HEADER_IF_RANGE] = "If-Range", [DCG_HEADER_RANGE] = "Range", [DCG_HEADER_LAST_EVENT_ID] = "Last-Event-ID",
 	[DCG_HEADER_SEC_FETCH_SITE] = "Sec-Fetch-Site", [DCG_HEADER_SEC_FETCH_MODE] = "Sec-Fetch-Mode",
-	[DCG_HEADER_SEC_FETCH_DEST] = "Sec-Fetch-Dest",
+	[DCG_HEADER_SEC_FETCH_DEST] = "Sec-Fetch-Dest", [DCG_HEADER_IDEMPOTENCY_KEY] = "Idempotency-Key",
 };
 
 /* 0: none. */

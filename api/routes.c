@@ -11,6 +11,7 @@ static const struct dcg_query jobs_query[] = {
 	LIMIT, CURSOR,
 	{ "state", 0, 1, 16, NULL, "Only jobs in this state." },
 	{ "dataset", 0, 1, 63, NULL, "Only jobs on this data set." },
+	{ "tag", 0, 1, DCG_TAG_MAX, NULL, "Only jobs with this tag." },
 	{ 0 },
 };
 static const struct dcg_query list_query[] = { LIMIT, CURSOR, { 0 } };
@@ -30,11 +31,14 @@ static const struct dcg_query metrics_query[] = {
 const struct dcg_route dcg_routes[] = {
 	{ "GET", "/jobs", dcg_route_jobs_list, .query = jobs_query, .answers = { { 200, "Jobs" } },
 		.summary = "The jobs, newest first" },
-	{ "POST", "/jobs", dcg_route_job_create, DCG_ROUTE_BODY_NEEDED, OBJECT_MAX, "JobRequest",
+	{ "POST", "/jobs", dcg_route_job_create, DCG_ROUTE_BODY_NEEDED | DCG_ROUTE_KEY, OBJECT_MAX, "JobRequest",
 		.answers = { { 201, "Job" }, { 404, "Problem" }, { 409, "Problem" }, { 422, "Problem" } },
 		.summary = "Queue a new job" },
 	{ "GET", "/jobs/{id}", dcg_route_job_get, DCG_ROUTE_CONDITIONAL, .answers = { { 200, "Job" }, { 404, "Problem" } },
 		.summary = "A job with its progress" },
+	{ "PATCH", "/jobs/{id}", dcg_route_job_edit, DCG_ROUTE_BODY_NEEDED | DCG_ROUTE_MATCH, OBJECT_MAX, "JobPatch",
+		.answers = { { 200, "Job" }, { 404, "Problem" }, { 422, "Problem" } },
+		.summary = "Change a job's name, note, tags or priority" },
 	{ "DELETE", "/jobs/{id}", dcg_route_job_delete, DCG_ROUTE_SLOW | DCG_ROUTE_MATCH,
 		.answers = { { 204 }, { 404, "Problem" }, { 409, "Problem" } },
 		.summary = "Delete a job with its files; not while it prepares or runs" },
@@ -67,6 +71,9 @@ const struct dcg_route dcg_routes[] = {
 		.summary = "The events of all jobs as they happen" },
 	{ "GET", "/checkpoints/{id}", dcg_route_checkpoint_get, .answers = { { 200, "Checkpoint" }, { 404, "Problem" } },
 		.summary = "A checkpoint" },
+	{ "PATCH", "/checkpoints/{id}", dcg_route_checkpoint_edit, DCG_ROUTE_BODY_NEEDED, OBJECT_MAX, "CheckpointPatch",
+		.answers = { { 200, "Checkpoint" }, { 404, "Problem" }, { 422, "Problem" } },
+		.summary = "Pin a checkpoint, so that it is kept, or name it" },
 	{ "GET", "/checkpoints/{id}/file", dcg_route_checkpoint_file,
 		DCG_ROUTE_CONDITIONAL | DCG_ROUTE_MATCH | DCG_ROUTE_RANGE,
 		.answers = { { 200, "application/octet-stream" }, { 404, "Problem" } }, .summary = "A checkpoint's safetensors file" },

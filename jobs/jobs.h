@@ -66,6 +66,17 @@ struct dcg_invalid {
 
 /* POST /jobs. body: the parsed object. */
 int dcg_jobs_submit(struct dcg_jobs *j, const cJSON *body, int64_t *ret_id, struct dcg_invalid *inv);
+/* The same, once: a request with the key and sha256 of one of the last 24 hours makes nothing
+ * and gives its job's id. DCG_EINVAL for a key of another request, DCG_ESTATE when the job
+ * was deleted since. key: 1 to 255 bytes; NULL: as dcg_jobs_submit. */
+int dcg_jobs_submit_once(struct dcg_jobs *j, const cJSON *body, const char *key, const char *request_sha256, int64_t *ret_id, struct dcg_invalid *inv);
+
+enum { DCG_NOTE_MAX = 4000, DCG_TAGS_MAX = 16, DCG_TAG_MAX = 40 }; /* bytes, tags, bytes */
+/* PATCH /jobs/{id}: any of name, note, tags and priority, in whatever state. version > 0: only
+ * while it is the job's (else DCG_ESTATE). */
+int dcg_jobs_edit(struct dcg_jobs *j, int64_t id, const cJSON *body, int64_t version, struct dcg_invalid *inv);
+/* PATCH /checkpoints/{id}: pinned, name. */
+int dcg_jobs_checkpoint_edit(struct dcg_jobs *j, int64_t id, const cJSON *body, struct dcg_invalid *inv);
 
 enum dcg_job_action { DCG_ACTION_PAUSE, DCG_ACTION_RESUME, DCG_ACTION_CANCEL, DCG_ACTION_SAMPLE, DCG_ACTION_CHECKPOINT };
 /* Idempotent: pausing what is paused (or being paused) is no error. DCG_ENOENT, DCG_ESTATE. */
@@ -78,7 +89,7 @@ char *dcg_jobs_file_path(struct dcg_jobs *j, enum dcg_file_kind kind, const stru
 
 /* The JSON object of a job as the API shows it: id state epoch epochs step steps_total
  * steps_per_epoch images_per_s eta_s losses error params created_at started_at finished_at
- * version name dataset priority. NULL when out of memory. */
+ * version name note tags dataset priority. NULL when out of memory. */
 cJSON *dcg_job_json(const struct dcg_job_row *r);
 /* The same of a checkpoint. */
 cJSON *dcg_checkpoint_json(const struct dcg_file_row *r);

@@ -122,6 +122,8 @@ const char *dcg_time_text(int64_t ms, char buf[DCG_TIME_TEXT]);
 cJSON *dcg_event_json(int64_t job);
 /* Append and delete o. DCG_ENOMEM if it is NULL or cannot be printed. */
 int dcg_event_append(struct dcg_store_tx *tx, int64_t job, const char *type, cJSON *o);
+/* The CHECKPOINT as it now is. */
+int dcg_checkpoint_event(struct dcg_store_tx *tx, const struct dcg_file_row *row);
 /* A line into the log, and its event. */
 int dcg_job_log(struct dcg_store_tx *tx, int64_t job, const char *level, const char *text);
 /* Numbers as the API shows them: null when not finite. */

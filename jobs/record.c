@@ -101,12 +101,7 @@ static int record_file(struct dcg_store_tx *tx, enum dcg_file_kind kind, const s
 	dcg_store_file_insert(tx, kind, &row, &row.id);
 	if (kind == DCG_FILE_SAMPLE)
 		return dcg_event_append(tx, row.job, "sample", sample_json(&row));
-	cJSON *o = dcg_checkpoint_json(&row);
-	if (o && dcg_json_time(o, "at", dcg_store_now_ms())) {
-		cJSON_Delete(o);
-		o = NULL;
-	}
-	return dcg_event_append(tx, row.job, "checkpoint", o);
+	return dcg_checkpoint_event(tx, &row);
 }
 
 /* The job ceases to be current, here within the transaction (see private.h), and moves to
