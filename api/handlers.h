@@ -23,6 +23,9 @@ void dcg_route_events(struct dcg_request *rq);
 /* routes_metrics.c */
 void dcg_route_job_metrics(struct dcg_request *rq);
 
+/* routes_prometheus.c */
+void dcg_route_prometheus(struct dcg_request *rq);
+
 /* routes_files.c */
 void dcg_route_job_samples(struct dcg_request *rq);
 void dcg_route_sample_epoch(struct dcg_request *rq);

@@ -44,6 +44,7 @@ enum {
 	DCG_ROUTE_CONDITIONAL = 8,  /* has an entity tag: 304 */
 	DCG_ROUTE_MATCH = 16,       /* looks at If-Match: 412 */
 	DCG_ROUTE_RANGE = 32,       /* 206, 416 */
+	DCG_ROUTE_STREAM = 256,     /* the answer has no end: it is not timed */
 	DCG_ROUTE_KEY = 128,        /* looks at Idempotency-Key */
 	DCG_ROUTE_PAGE = 64,        /* a browser may come from another site by following a link */
 };
@@ -76,7 +77,7 @@ struct dcg_request {
 	struct MHD_Connection *connection;
 	struct dcg_peer *peer;
 	enum dcg_phase phase;
-	int64_t started_ms;
+	double started_s;
 
 	char *uri;     /* raw, as received; for the log */
 	char *scratch; /* a copy that path and query point into, decoded */

@@ -99,6 +99,13 @@ struct dcg_job_filter {
 int dcg_store_jobs(struct dcg_store *s, const struct dcg_job_filter *f, struct dcg_job_row **ret, size_t *ret_count, struct dcg_error *err);
 void dcg_store_jobs_free(struct dcg_job_row *rows, size_t count);
 
+struct dcg_store_stats {
+	int64_t jobs[DCG_JOB_STATES];
+	int64_t newest_event; /* number of the newest event ever; 0: none */
+	int64_t bytes;        /* of the files on disk */
+};
+int dcg_store_stats(struct dcg_store *s, struct dcg_store_stats *ret, struct dcg_error *err);
+
 /* --- Keys of requests ------------------------------------------------------------ */
 
 /* A request that made a job, so that the same one sent again is told from a new one. */
