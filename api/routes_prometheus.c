@@ -217,6 +217,11 @@ void dcg_route_prometheus(struct dcg_request *rq)
 	gauge(&t, "dcgand_event_streams", "Clients that follow events now.", dcg_hub_streams(api->hub));
 	gauge(&t, "dcgand_event_streams_limit", "Most of them at a time.", api->max_streams);
 	gauge(&t, "dcgand_database_bytes", "Size of the database with its write-ahead log.", (double)s.bytes);
+	int64_t room, reserve;
+	dcg_jobs_room(api->jobs, &room, &reserve);
+	if (room != INT64_MAX)
+		gauge(&t, "dcgand_disk_free_bytes", "Room on the disk of the state folder.", (double)room);
+	gauge(&t, "dcgand_disk_reserve_bytes", "How much of it is kept: with less jobs pause and none are taken.", (double)reserve);
 	gauge(&t, "dcgand_stopping", "1 when the daemon is about to end.", atomic_load(&api->refusing));
 	family(&t, "dcgand_http_requests_total", "counter", "Requests by route and status; HEAD counts as GET, and what was for no route has an empty one.");
 	dcg_traffic_each(api->traffic, put_requests, &t);

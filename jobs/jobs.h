@@ -11,11 +11,15 @@
  *   queued -> preparing, cancelled            preparing -> running, queued (interrupted),
  *   running -> paused, succeeded, failed,                  paused, failed, cancelled
  *              cancelled, queued (interrupted)
- *   paused -> queued (resume), cancelled
+ *   paused -> queued (resume), cancelled, running (there is room again)
  *
  * Pause writes a checkpoint and lets the next job run; resume queues the job again, first
  * among its equals, and it goes on from there exactly. An interrupted job (shutdown, crash)
  * goes back to the head of the queue.
+ *
+ * When the disk has less room than the reserve, or a file found none, the job is paused where it is,
+ * in memory, with the reason as its error, and goes on by itself when there is room; until
+ * then nothing new is taken or begun.
  *
  * Files: STATE/dcgand.db, STATE/jobs/<id>/samples/, STATE/jobs/<id>/checkpoints/,
  * STATE/datasets/<name>-<size>-<channels>.data.
@@ -34,6 +38,7 @@ struct dcg_jobs_config {
 	const char *state_folder;
 	const char *const *dataset_roots; /* NULL-terminated: folders below which data sets may be registered */
 	int max_queued; /* 0: 1000 */
+	int64_t disk_reserve; /* bytes of the disk that are left free; 0: 256 MB; < 0: none */
 };
 
 /* Opens the store, recovers (removes temporaries and files without a row, flags rows
@@ -55,7 +60,8 @@ void dcg_jobs_on_event(struct dcg_jobs *j, void (*fn)(void *user), void *user);
 /* Something wrong with a request, for a 4xx answer: overall text and a list of fields. */
 struct dcg_invalid {
 	int code;       /* DCG_EINVAL (422), DCG_ENOENT (404), DCG_ESTATE (409), DCG_EBUSY (queue
-	                   full: 503), DCG_EACCESS (outside the roots: 403), others: 500 */
+	                   full: 503), DCG_ENOSPC (507), DCG_EACCESS (outside the roots: 403),
+	                   others: 500 */
 	char text[480];
 	int count;
 	struct {
@@ -113,6 +119,9 @@ int dcg_jobs_dataset_delete(struct dcg_jobs *j, const char *name, struct dcg_err
 cJSON *dcg_jobs_dataset_json(struct dcg_jobs *j, const struct dcg_dataset_row *r, int details);
 /* A grid of its first 64 pictures at 64 pixels or less, PNG in malloc'd memory. */
 int dcg_jobs_dataset_preview(struct dcg_jobs *j, const char *name, uint8_t **ret_png, size_t *ret_size, struct dcg_error *err);
+
+/* Bytes free on the disk, and how many of them are kept. */
+void dcg_jobs_room(struct dcg_jobs *j, int64_t *ret_free, int64_t *ret_reserve);
 
 /* Progress in one line for systemd's STATUS: "job 42: epoch 7/25, 3 queued". */
 void dcg_jobs_status(struct dcg_jobs *j, char *buf, size_t size);

@@ -173,6 +173,10 @@ int dcg_jobs_submit_once(struct dcg_jobs *j, const cJSON *body, const char *key,
 	 * first: what was taken once is not judged again. */
 	if (key && (r = find_made(j, key, request_sha256, since_ms, ret_id, inv)) != DCG_ENOENT)
 		goto rollback;
+	if ((r = dcg_room_is_low(j, &err))) {
+		dcg_invalid_fail(inv, r, "%s", err.text);
+		goto rollback;
+	}
 	if ((r = judge(j, &p, inv)) || (r = dcg_invalid_close(inv)))
 		goto rollback;
 	if ((r = dcg_jobs_each(j, DCG_JOB_QUEUED, count_one, &queued, &err))) {
