@@ -207,6 +207,13 @@ def busy_clients():
     equal(d.manager.names(2 * WATCHDOG_S).count("WATCHDOG") >= 3, True, d.errors())
     for s in held:
         s.close()
+
+    def free():
+        try:
+            return d.get("/healthz")
+        except ConnectionError:
+            return None
+    wait_for(free, "the connections to be free again")
     d.stop()
 
 
