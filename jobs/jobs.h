@@ -36,8 +36,8 @@ struct dcg_jobs_config {
 	int max_queued; /* 0: 1000 */
 };
 
-/* Opens the store, recovers (removes temporaries and files without a row, flags rows
- * without a file, puts interrupted jobs back into the queue, rewinds them to their newest
+/* Opens the store, recovers (removes temporaries and files without a row, drops rows whose
+ * file is lost and says so in the job's log, puts interrupted jobs back into the queue, rewinds them to their newest
  * checkpoint), registers the built-in data sets. No thread runs yet. */
 int dcg_jobs_new(struct dcg_jobs **ret, const struct dcg_jobs_config *cfg, struct dcg_error *err);
 int dcg_jobs_start(struct dcg_jobs *j, struct dcg_error *err);
@@ -100,7 +100,8 @@ int dcg_jobs_dataset_register(struct dcg_jobs *j, const cJSON *body, char ret_na
 int dcg_jobs_dataset_delete(struct dcg_jobs *j, const char *name, struct dcg_error *err); /* DCG_ESTATE while a live job uses it */
 /* JSON as the API shows it; details adds the names of the classes. */
 cJSON *dcg_jobs_dataset_json(struct dcg_jobs *j, const struct dcg_dataset_row *r, int details);
-/* A grid of its first 64 pictures at 64 pixels or less, PNG in malloc'd memory. */
+/* A grid of its first 64 pictures at 64 pixels or less, PNG in malloc'd memory. DCG_ENOENT:
+ * no such data set; DCG_ESTATE: its source has gone. */
 int dcg_jobs_dataset_preview(struct dcg_jobs *j, const char *name, uint8_t **ret_png, size_t *ret_size, struct dcg_error *err);
 
 /* Change the limit while working. */

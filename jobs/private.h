@@ -218,7 +218,7 @@ struct dcg_run {
 	struct dcg_trainer *trainer;
 	struct dcg_metric_row *metrics; /* not yet in the store; when room is full, training waits */
 	size_t count, room;
-	int64_t flush_at;      /* monotonic: when they are due */
+	int64_t flush_at;      /* monotonic: when they are due, if there are any */
 	int64_t trouble_since; /* monotonic: when recording began to fail; 0 */
 	int64_t told_at;       /* monotonic: last progress of preparing */
 	int bad_files;

@@ -131,7 +131,9 @@ static void train(struct dcg_run *run, struct dcg_error *why)
 {
 	struct dcg_event ev;
 	while (!run->abandoned) {
-		int r = dcg_trainer_next(run->trainer, &ev, TICK_MS);
+		int64_t due = run->flush_at - dcg_monotonic_ms();
+		int wait = !run->count || due > TICK_MS ? TICK_MS : due < 0 ? 0 : (int)due;
+		int r = dcg_trainer_next(run->trainer, &ev, wait);
 		if (r && r != DCG_ETIMEOUT) {
 			dcg_error_set(why, r, "the training ended without a word: %s", dcg_strerror(r));
 			return;
@@ -237,6 +239,7 @@ void *dcg_worker_main(void *jobs)
 {
 	struct dcg_jobs *j = jobs;
 	struct dcg_error err;
+	pthread_setname_np(pthread_self(), "dcg-worker");
 	pthread_mutex_lock(&j->lock);
 	while (!j->stopping) {
 		struct dcg_job_row row;
