@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/traffic.h"
 #include "base/sha256.h"
 
 /* What libmicrohttpd keeps for a connection: request line and headers must fit. */
@@ -46,6 +47,15 @@ static size_t leave_escaped(void *cls, struct MHD_Connection *connection, char *
 	return strlen(s);
 }
 
+int dcg_api_check_host(const char *text, struct dcg_error *err)
+{
+	char name[256];
+	int port;
+	if (dcg_guard_host(text, name, &port) || port >= 0)
+		return dcg_error_set(err, DCG_EINVAL, "expected a host name without a port, found \"%.100s\"", text);
+	return 0;
+}
+
 static int copy_hosts(struct dcg_api *api, const char *const *hosts, struct dcg_error *err)
 {
 	size_t n = 0;
@@ -57,8 +67,10 @@ static int copy_hosts(struct dcg_api *api, const char *const *hosts, struct dcg_
 	if (!api->allowed_hosts)
 		return dcg_error_set(err, DCG_ENOMEM, "out of memory");
 	for (size_t i = 0; i < n; i++) {
-		if (dcg_guard_host(hosts[i], name, &port) || port >= 0)
-			return dcg_error_set(err, DCG_EINVAL, "allowed host: expected a host name without a port, found \"%.100s\"", hosts[i]);
+		int r = dcg_api_check_host(hosts[i], err);
+		if (r)
+			return r;
+		dcg_guard_host(hosts[i], name, &port);
 		if (!(api->allowed_hosts[i] = strdup(name)))
 			return dcg_error_set(err, DCG_ENOMEM, "out of memory");
 	}
@@ -84,7 +96,8 @@ int dcg_api_new(struct dcg_api **ret, const struct dcg_api_config *cfg, struct d
 	if (r)
 		goto fail;
 	api->openapi = dcg_openapi_text();
-	if ((cfg->web_folder && !(api->web_folder = strdup(cfg->web_folder))) || !api->openapi || dcg_pages_prepare(api)) {
+	api->traffic = dcg_traffic_new();
+	if (!api->traffic || (cfg->web_folder && !(api->web_folder = strdup(cfg->web_folder))) || !api->openapi || dcg_pages_prepare(api)) {
 		r = dcg_error_set(err, DCG_ENOMEM, "out of memory");
 		goto fail;
 	}
@@ -132,6 +145,13 @@ const char *dcg_api_url(const struct dcg_api *api)
 	return api->url;
 }
 
+void dcg_api_adjust(struct dcg_api *api, int heartbeat_s, int request_timeout_s, int max_streams)
+{
+	atomic_store(&api->heartbeat_s, heartbeat_s);
+	atomic_store(&api->request_timeout_s, request_timeout_s);
+	atomic_store(&api->max_streams, max_streams);
+}
+
 void dcg_api_begin_stop(struct dcg_api *api)
 {
 	atomic_store(&api->refusing, 1);
@@ -172,6 +192,7 @@ void dcg_api_free(struct dcg_api *api)
 		free(*h);
 	free(api->allowed_hosts);
 	free(api->web_folder);
+	dcg_traffic_free(api->traffic);
 	free(api->page_tags);
 	free(api->openapi);
 	free(api);

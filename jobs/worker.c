@@ -19,6 +19,7 @@ static int newest_sound(struct dcg_run *run, struct dcg_file_row *ret, struct dc
 		return r;
 	r = DCG_ENOENT;
 	while (r && count--) {
+		dcg_jobs_moved(run->j);
 		r = dcg_job_file_verify(run->j, DCG_FILE_CHECKPOINT, &rows[count], &why);
 		if (r)
 			dcg_run_log(run, "error", "the checkpoint of step %lld cannot be used: %s", (long long)rows[count].step, why.text);
@@ -138,15 +139,21 @@ static void train(struct dcg_run *run, struct dcg_error *why)
 			return;
 		}
 		if (!r) {
+			dcg_jobs_moved(run->j);
 			switch (ev.type) {
 			case DCG_EVENT_STARTED: on_started(run, &ev); break;
 			case DCG_EVENT_METRIC: dcg_run_metric(run, &ev); break;
 			case DCG_EVENT_EPOCH: run->row.epoch = ev.epoch; break;
 			case DCG_EVENT_SAMPLE: on_file(run, DCG_FILE_SAMPLE, &ev); break;
 			case DCG_EVENT_CHECKPOINT: on_file(run, DCG_FILE_CHECKPOINT, &ev); break;
-			case DCG_EVENT_LOG: dcg_run_log(run, "warning", "%s", ev.u.log.text); break;
-			case DCG_EVENT_PAUSED:
-			case DCG_EVENT_RESUMED: break; /* we pause by ending: the memory is the next job's */
+			case DCG_EVENT_LOG:
+				dcg_run_log(run, "warning", "%s", ev.u.log.text);
+				if (ev.u.log.code == DCG_ENOSPC)
+					dcg_run_file_lost(run, ev.u.log.file);
+				break;
+			/* For want of room. For people we pause by ending: the memory is the next job's. */
+			case DCG_EVENT_PAUSED: dcg_run_paused(run); break;
+			case DCG_EVENT_RESUMED: dcg_run_resumed(run); break;
 			case DCG_EVENT_END:
 				if (ev.u.end.how == DCG_END_FAILED)
 					*why = ev.u.end.error;
@@ -158,6 +165,7 @@ static void train(struct dcg_run *run, struct dcg_error *why)
 			}
 		}
 		dcg_run_flush(run);
+		dcg_run_room(run);
 	}
 }
 
@@ -196,8 +204,8 @@ static int take(struct dcg_run *run, int64_t id, struct dcg_error *err)
 static int run_job(struct dcg_jobs *j, int64_t id, struct dcg_error *err)
 {
 	struct dcg_error why = { 0 };
-	struct dcg_run run = { .j = j, .room = DCG_METRICS_WAITING };
-	run.metrics = malloc(run.room * sizeof *run.metrics);
+	struct dcg_run run = { .j = j, .capacity = DCG_METRICS_WAITING };
+	run.metrics = malloc(run.capacity * sizeof *run.metrics);
 	if (!run.metrics)
 		return dcg_error_set(err, DCG_ENOMEM, "out of memory");
 	int r = take(&run, id, err);
@@ -242,17 +250,22 @@ void *dcg_worker_main(void *jobs)
 	while (!j->stopping) {
 		struct dcg_job_row row;
 		j->woken = 0;
+		j->idle = 0;
+		dcg_jobs_moved(j);
 		pthread_mutex_unlock(&j->lock);
-		int r = dcg_store_job_next(j->store, &row, &err);
+		int r = dcg_room_go_on(j, &err);
+		if (!r)
+			r = dcg_store_job_next(j->store, &row, &err);
 		if (!r) {
 			r = run_job(j, row.id, &err);
 			dcg_job_row_done(&row);
 		}
 		pthread_mutex_lock(&j->lock);
+		j->idle = 1;
 		if (r == DCG_ENOENT) {
 			while (!j->woken && !j->stopping)
 				pthread_cond_wait(&j->changed, &j->lock);
-		} else if (r && r != DCG_ESTATE) { /* the store is in trouble: do not spin */
+		} else if (r && r != DCG_ESTATE) { /* no room, or the store is in trouble: do not spin */
 			struct timespec until;
 			clock_gettime(CLOCK_MONOTONIC, &until);
 			until.tv_sec++;
