@@ -203,34 +203,42 @@ def typed(kind, text):
     return text
 
 
-def dataset_roots(state, another):
-    """The folders that data sets of one's own are below. They are remembered in the state
-    folder, since the daemon wants to be told each time."""
-    path = os.path.join(state, "quickstart-roots")
-    try:
-        with open(path, encoding="utf-8") as f:
-            roots = [root for root in json.load(f) if os.path.isdir(root)]
-    except FileNotFoundError:
-        roots = []
-    if another and another not in roots:
-        roots.append(another)
-        os.makedirs(state, exist_ok=True)
-        with open(path + ".new", "w", encoding="utf-8") as f:
-            json.dump(roots, f)
-        os.replace(path + ".new", path)
-    return roots
+class OwnPictures:
+    """Data sets of folders that were given by path: path -> name, remembered in the state
+    folder, since the daemon wants to be told each time below which folders they are."""
 
+    def __init__(self, state):
+        self.file = os.path.join(state, "quickstart-datasets")
+        try:
+            with open(self.file, encoding="utf-8") as f:
+                self.names = json.load(f)
+        except FileNotFoundError:
+            self.names = {}
 
-def register_folder(daemon, path):
-    """A data set of the folder or file at path; gives its name."""
-    name = re.sub(r"[^a-z0-9._-]+", "-", os.path.basename(path).lower()).strip("-._")[:60] or "pictures"
-    try:
-        daemon.ask("POST", "/datasets", {"name": name, "path": path})
-        say("%s is now the data set %s" % (path, name))
-    except Refused as why:
-        if why.status != 409:
-            raise
-    return name
+    def roots(self, path):
+        paths = list(self.names) + ([path] if path else [])
+        return sorted({os.path.dirname(p) for p in paths if os.path.exists(p)})
+
+    def register(self, daemon, path):
+        """Gives the name; another when one is taken by another folder."""
+        base = re.sub(r"[^a-z0-9._-]+", "-", os.path.basename(path).lower()).strip("-._")[:50] or "pictures"
+        if path in self.names and daemon.call("GET", "/datasets/" + self.names[path])[0] == 200:
+            return self.names[path]
+        for attempt in range(1, 100):
+            name = base if attempt == 1 else "%s-%d" % (base, attempt)
+            try:
+                daemon.ask("POST", "/datasets", {"name": name, "path": path})
+            except Refused as why:
+                if why.status != 409:
+                    raise
+                continue
+            say("%s is now the data set %s" % (path, name))
+            self.names[path] = name
+            with open(self.file + ".new", "w", encoding="utf-8") as f:
+                json.dump(self.names, f)
+            os.replace(self.file + ".new", self.file)
+            return name
+        raise Failure("%s: no name for it is free" % path)
 
 
 def find_or_submit(daemon, given):
@@ -381,18 +389,18 @@ def main(argv):
     own = os.path.realpath(words["dataset"]) if "/" in words.get("dataset", "") else None
     if own and not os.path.exists(own):
         raise Failure("%s does not exist" % own)
-    roots = dataset_roots(state, own and os.path.dirname(own))
+    pictures = OwnPictures(state)
 
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, on_signal)
-    daemon = Daemon(options["daemon"], state, int(options["port"]), roots)
+    daemon = Daemon(options["daemon"], state, int(options["port"]), pictures.roots(own))
     picture = None
     try:
         try:
             daemon.wait_ready()
             say("the dashboard: %s" % daemon.url)
             if own:
-                words["dataset"] = register_folder(daemon, own)
+                words["dataset"] = pictures.register(daemon, own)
             if is_smoke:
                 picture = smoke(daemon, words)
             else:

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 
-from dcgand import Tap, free_port, png_size, wait_for
+from dcgand import Tap, free_port, png_size, wait_for, write_png
 
 TOP = os.path.abspath(os.environ.get("top_srcdir", "."))
 BUILD = os.path.abspath(os.environ.get("top_builddir", "build"))
@@ -127,12 +127,26 @@ def go_on(tap, folder):
     tap.ok(fourth.returncode == 0 and re.search(r"^job 2 is done", said, re.M), "a finished job is not taken up again", said)
 
 
+def own_pictures(tap, folder):
+    state = os.path.join(folder, "state")
+    for place in ("one", "two"):
+        os.makedirs(os.path.join(folder, place, "My Pictures"))
+        for i in range(16):
+            write_png(os.path.join(folder, place, "My Pictures", "%d.png" % i), 16, 16, lambda x, y: (9 * x, 9 * y, 9 * i))
+    for place, name in (("one", "my-pictures"), ("two", "my-pictures-2"), ("one", "my-pictures")):
+        process = start(folder, "--state-dir", state, "--port", str(free_port()), "--exit", "--dataset", place + "/My Pictures",
+                        "--ngf", "8", "--ndf", "8", "--batch-size", "8", "--epochs", "1", "--sample-count", "4")
+        said = finish(process)
+        tap.ok(process.returncode == 0 and '"dataset": "%s"' % name in said and "is done" in said,
+               "a folder of pictures (%s) is trained on as %s" % (place, name), said)
+
+
 def main():
     if not os.path.isdir("/usr/share/datasets/fashion-mnist"):
         print("1..0 # SKIP dataset-fashion-mnist is not installed")
         return
-    tap = Tap(16)
-    for part in (smoke, mistakes, go_on):
+    tap = Tap(19)
+    for part in (smoke, mistakes, own_pictures, go_on):
         with tempfile.TemporaryDirectory() as folder:
             part(tap, os.path.realpath(folder))
     tap.done()
