@@ -121,7 +121,7 @@ int dcg_guard_check(struct dcg_request *rq)
 		{ DCG_HEADER_ORIGIN, "Origin" }, { DCG_HEADER_CONTENT_TYPE, "Content-Type" },
 		{ DCG_HEADER_CONTENT_LENGTH, "Content-Length" }, { DCG_HEADER_TRANSFER_ENCODING, "Transfer-Encoding" },
 		{ DCG_HEADER_RANGE, "Range" }, { DCG_HEADER_LAST_EVENT_ID, "Last-Event-ID" },
-		{ DCG_HEADER_SEC_FETCH_SITE, "Sec-Fetch-Site" },
+		{ DCG_HEADER_SEC_FETCH_SITE, "Sec-Fetch-Site" }, { DCG_HEADER_IDEMPOTENCY_KEY, "Idempotency-Key" },
 	};
 	char host[256];
 	int port;

@@ -9,6 +9,7 @@
 void dcg_route_jobs_list(struct dcg_request *rq);
 void dcg_route_job_create(struct dcg_request *rq);
 void dcg_route_job_get(struct dcg_request *rq);
+void dcg_route_job_edit(struct dcg_request *rq);
 void dcg_route_job_delete(struct dcg_request *rq);
 void dcg_route_job_pause(struct dcg_request *rq);
 void dcg_route_job_resume(struct dcg_request *rq);
@@ -22,6 +23,9 @@ void dcg_route_events(struct dcg_request *rq);
 /* routes_metrics.c */
 void dcg_route_job_metrics(struct dcg_request *rq);
 
+/* routes_prometheus.c */
+void dcg_route_prometheus(struct dcg_request *rq);
+
 /* routes_files.c */
 void dcg_route_job_samples(struct dcg_request *rq);
 void dcg_route_sample_epoch(struct dcg_request *rq);
@@ -29,6 +33,7 @@ void dcg_route_sample_step(struct dcg_request *rq);
 void dcg_route_sample_latest(struct dcg_request *rq);
 void dcg_route_job_checkpoints(struct dcg_request *rq);
 void dcg_route_checkpoint_get(struct dcg_request *rq);
+void dcg_route_checkpoint_edit(struct dcg_request *rq);
 void dcg_route_checkpoint_file(struct dcg_request *rq);
 
 /* routes_generate.c */

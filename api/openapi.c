@@ -141,6 +141,15 @@ static void parameters(struct doc *d, cJSON *operation, const struct dcg_route *
 		else
 			text(d, object(d, p, "schema"), "type", "string");
 	}
+	if (r->flags & DCG_ROUTE_KEY) {
+		cJSON *p = object(d, list, NULL);
+		text(d, p, "name", "Idempotency-Key");
+		text(d, p, "in", "header");
+		text(d, p, "description", "Made up by the client for this request: sent again with the same key within 24 hours, it makes nothing new and gets the same answer.");
+		cJSON *schema = object(d, p, "schema");
+		text(d, schema, "type", "string");
+		text(d, schema, "pattern", "^[!-~]{1,255}$");
+	}
 	if (list && !list->child)
 		cJSON_Delete(list);
 	else

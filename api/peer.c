@@ -11,6 +11,13 @@ int64_t dcg_api_clock_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+double dcg_api_clock_s(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
 void dcg_peer_notify(void *cls, struct MHD_Connection *connection, void **ret, enum MHD_ConnectionNotificationCode code)
 {
 	struct dcg_api *api = cls;

@@ -10,6 +10,7 @@
 
 #include "api/reply.h"
 #include "api/server.h"
+#include "api/traffic.h"
 
 static const char *const header_names[DCG_HEADERS] = {
 	[DCG_HEADER_HOST] = "Host", [DCG_HEADER_ORIGIN] = "Origin", [DCG_HEADER_ACCEPT] = "Accept",
@@ -18,7 +19,7 @@ static const char *const header_names[DCG_HEADERS] = {
 	[DCG_HEADER_IF_MATCH] = "If-Match", [DCG_HEADER_IF_NONE_MATCH] = "If-None-Match",
 	[DCG_HEADER_IF_RANGE] = "If-Range", [DCG_HEADER_RANGE] = "Range", [DCG_HEADER_LAST_EVENT_ID] = "Last-Event-ID",
 	[DCG_HEADER_SEC_FETCH_SITE] = "Sec-Fetch-Site", [DCG_HEADER_SEC_FETCH_MODE] = "Sec-Fetch-Mode",
-	[DCG_HEADER_SEC_FETCH_DEST] = "Sec-Fetch-Dest",
+	[DCG_HEADER_SEC_FETCH_DEST] = "Sec-Fetch-Dest", [DCG_HEADER_IDEMPOTENCY_KEY] = "Idempotency-Key",
 };
 
 /* 0: none. */
@@ -43,7 +44,7 @@ void *dcg_request_new(void *cls, const char *uri, struct MHD_Connection *connect
 	rq->connection = connection;
 	rq->peer = info->socket_context;
 	rq->method = "";
-	rq->started_ms = dcg_api_clock_ms();
+	rq->started_s = dcg_api_clock_s();
 	set_deadline(rq, api->request_timeout_s);
 	atomic_fetch_add(&api->open_requests, 1);
 	return rq;
@@ -56,8 +57,10 @@ void dcg_request_completed(void *cls, struct MHD_Connection *connection, void **
 	(void)connection;
 	if (!rq)
 		return;
-	dcg_api_log(api, DCG_API_DEBUG, "%s %s: %u in %lld ms%s", rq->method, rq->uri, rq->status,
-		(long long)(dcg_api_clock_ms() - rq->started_ms), how == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : ", cut");
+	double seconds = dcg_api_clock_s() - rq->started_s;
+	dcg_api_log(api, DCG_API_DEBUG, "%s %s: %u in %.0f ms%s", rq->method, rq->uri, rq->status, seconds * 1e3, how == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : ", cut");
+	if (rq->status) /* else the client went before it had asked */
+		dcg_traffic_count(api->traffic, rq, rq->route && rq->route->flags & DCG_ROUTE_STREAM ? -1 : seconds);
 	/* For the next: it may be long in coming, and then takes its time to arrive. */
 	set_deadline(rq, DCG_API_IDLE_S + api->request_timeout_s);
 	if (rq->response)

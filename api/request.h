@@ -44,6 +44,8 @@ enum {
 	DCG_ROUTE_CONDITIONAL = 8,  /* has an entity tag: 304 */
 	DCG_ROUTE_MATCH = 16,       /* looks at If-Match: 412 */
 	DCG_ROUTE_RANGE = 32,       /* 206, 416 */
+	DCG_ROUTE_STREAM = 256,     /* the answer has no end: it is not timed */
+	DCG_ROUTE_KEY = 128,        /* looks at Idempotency-Key */
 	DCG_ROUTE_PAGE = 64,        /* a browser may come from another site by following a link */
 };
 
@@ -65,7 +67,7 @@ enum dcg_header {
 	DCG_HEADER_HOST, DCG_HEADER_ORIGIN, DCG_HEADER_ACCEPT, DCG_HEADER_CONTENT_TYPE, DCG_HEADER_CONTENT_LENGTH,
 	DCG_HEADER_TRANSFER_ENCODING, DCG_HEADER_EXPECT, DCG_HEADER_IF_MATCH, DCG_HEADER_IF_NONE_MATCH,
 	DCG_HEADER_IF_RANGE, DCG_HEADER_RANGE, DCG_HEADER_LAST_EVENT_ID, DCG_HEADER_SEC_FETCH_SITE,
-	DCG_HEADER_SEC_FETCH_MODE, DCG_HEADER_SEC_FETCH_DEST, DCG_HEADERS,
+	DCG_HEADER_SEC_FETCH_MODE, DCG_HEADER_SEC_FETCH_DEST, DCG_HEADER_IDEMPOTENCY_KEY, DCG_HEADERS,
 };
 
 enum dcg_phase { DCG_PHASE_HEADERS, DCG_PHASE_BODY, DCG_PHASE_DRAIN, DCG_PHASE_WORK, DCG_PHASE_SENT };
@@ -75,7 +77,7 @@ struct dcg_request {
 	struct MHD_Connection *connection;
 	struct dcg_peer *peer;
 	enum dcg_phase phase;
-	int64_t started_ms;
+	double started_s;
 
 	char *uri;     /* raw, as received; for the log */
 	char *scratch; /* a copy that path and query point into, decoded */

@@ -85,24 +85,6 @@ void dcg_route_sample_epoch(struct dcg_request *rq) { reply_sample(rq, DCG_BY_EP
 void dcg_route_sample_step(struct dcg_request *rq) { reply_sample(rq, DCG_BY_STEP, rq->number); }
 void dcg_route_sample_latest(struct dcg_request *rq) { reply_sample(rq, DCG_NEWEST, 0); }
 
-static cJSON *checkpoint_json(struct dcg_request *rq, const struct dcg_file_row *r)
-{
-	char url[48];
-	snprintf(url, sizeof url, "/checkpoints/%" PRId64 "/file", r->id);
-	cJSON *o = cJSON_CreateObject();
-	dcg_put_number(rq, o, "id", (double)r->id);
-	dcg_put_number(rq, o, "job", (double)r->job);
-	dcg_put_number(rq, o, "epoch", (double)r->epoch);
-	dcg_put_number(rq, o, "step", (double)r->step);
-	dcg_put_number(rq, o, "size", (double)r->size);
-	dcg_put_text(rq, o, "sha256", r->sha256);
-	dcg_put_bool(rq, o, "pinned", r->pinned);
-	dcg_put_number(rq, o, "score", r->score);
-	dcg_put_time(rq, o, "created_at", r->created_ms);
-	dcg_put_text(rq, o, "url", url);
-	return o;
-}
-
 void dcg_route_job_checkpoints(struct dcg_request *rq)
 {
 	struct dcg_file_row *rows;
@@ -111,7 +93,7 @@ void dcg_route_job_checkpoints(struct dcg_request *rq)
 		return;
 	cJSON *items = cJSON_CreateArray();
 	for (size_t i = 0; i < count && i < limit; i++)
-		dcg_put_item(rq, items, checkpoint_json(rq, &rows[i]));
+		dcg_put_item(rq, items, dcg_checkpoint_json(&rows[i]));
 	reply_page(rq, "checkpoints", items, 'c', rows, count);
 	free(rows);
 }
@@ -131,7 +113,16 @@ void dcg_route_checkpoint_get(struct dcg_request *rq)
 {
 	struct dcg_file_row row;
 	if (!find_checkpoint(rq, &row))
-		dcg_reply_json(rq, 200, checkpoint_json(rq, &row));
+		dcg_reply_json(rq, 200, dcg_checkpoint_json(&row));
+}
+
+void dcg_route_checkpoint_edit(struct dcg_request *rq)
+{
+	struct dcg_invalid inv = { 0 };
+	if (dcg_jobs_checkpoint_edit(rq->api->jobs, rq->id, rq->json, &inv))
+		dcg_reply_invalid(rq, &inv);
+	else
+		dcg_route_checkpoint_get(rq);
 }
 
 void dcg_route_checkpoint_file(struct dcg_request *rq)

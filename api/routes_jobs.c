@@ -3,6 +3,9 @@
 #include <string.h>
 
 #include "api/handlers.h"
+#include "base/sha256.h"
+
+enum { KEY_MAX = 255 };
 
 int dcg_find_job(struct dcg_request *rq, struct dcg_job_row *row)
 {
@@ -36,7 +39,7 @@ void dcg_route_jobs_list(struct dcg_request *rq)
 {
 	int limit = (int)dcg_query_number(rq, "limit");
 	const char *state = dcg_query_text(rq, "state");
-	struct dcg_job_filter f = { .state = -1, .dataset = dcg_query_text(rq, "dataset"), .limit = limit + 1 };
+	struct dcg_job_filter f = { .state = -1, .dataset = dcg_query_text(rq, "dataset"), .tag = dcg_query_text(rq, "tag"), .limit = limit + 1 };
 	struct dcg_job_row *rows;
 	struct dcg_error err;
 	size_t count;
@@ -72,12 +75,28 @@ static void reply_job(struct dcg_request *rq, unsigned status, const struct dcg_
 	dcg_reply_tag(rq, tag);
 }
 
+/* Visible ASCII, as RFC 9110 wants of such values. */
+static int is_key(const char *s)
+{
+	size_t n = strlen(s);
+	for (size_t i = 0; i < n; i++)
+		if (s[i] <= ' ' || s[i] >= 0x7f)
+			return 0;
+	return n > 0 && n <= KEY_MAX;
+}
+
 void dcg_route_job_create(struct dcg_request *rq)
 {
 	struct dcg_invalid inv = { 0 };
 	struct dcg_job_row row;
-	char location[40];
-	if (dcg_jobs_submit(rq->api->jobs, rq->json, &rq->id, &inv)) {
+	char location[40], sha256[DCG_SHA256_HEX];
+	const char *key = rq->header[DCG_HEADER_IDEMPOTENCY_KEY];
+	if (key && !is_key(key)) {
+		dcg_reply_problem(rq, 400, "expected 1 to %d visible ASCII characters as Idempotency-Key", KEY_MAX);
+		return;
+	}
+	dcg_sha256(rq->body.data, rq->body.size, sha256);
+	if (dcg_jobs_submit_once(rq->api->jobs, rq->json, key, sha256, &rq->id, &inv)) {
 		dcg_reply_invalid(rq, &inv);
 		return;
 	}
@@ -111,6 +130,34 @@ static int check_match(struct dcg_request *rq)
 	snprintf(tag, sizeof tag, "%" PRId64, row.version);
 	dcg_job_row_done(&row);
 	return dcg_reply_matches(rq, tag) ? 0 : -1;
+}
+
+void dcg_route_job_edit(struct dcg_request *rq)
+{
+	const char *match = rq->header[DCG_HEADER_IF_MATCH];
+	struct dcg_job_row row;
+	char tag[24];
+	int r;
+	do {
+		struct dcg_invalid inv = { 0 };
+		if (dcg_find_job(rq, &row))
+			return;
+		int64_t version = row.version;
+		dcg_job_row_done(&row);
+		snprintf(tag, sizeof tag, "%" PRId64, version);
+		if (!dcg_reply_matches(rq, tag))
+			return;
+		/* A job at work changes from one moment to the next: then look again whether it matches. */
+		r = dcg_jobs_edit(rq->api->jobs, rq->id, rq->json, match && strcmp(match, "*") != 0 ? version : 0, &inv);
+		if (r && r != DCG_ESTATE) {
+			dcg_reply_invalid(rq, &inv);
+			return;
+		}
+	} while (r);
+	if (dcg_find_job(rq, &row))
+		return;
+	reply_job(rq, 200, &row);
+	dcg_job_row_done(&row);
 }
 
 void dcg_route_job_delete(struct dcg_request *rq)

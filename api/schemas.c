@@ -22,12 +22,18 @@ const struct dcg_schema dcg_schemas[] = {
 			"\"parameter\":{\"type\":\"string\",\"description\":\"name of a query parameter\"},\"detail\":" TEXT) "}") },
 	{ "Nothing", "{\"type\":\"object\",\"maxProperties\":0}" },
 	{ "Job", OBJECT("\"id\",\"state\",\"dataset\",\"params\",\"version\"",
-		"\"id\":" WHOLE ",\"name\":" TEXT ",\"state\":{\"type\":\"string\",\"enum\":[\"queued\",\"preparing\",\"running\",\"paused\","
+		"\"id\":" WHOLE ",\"name\":" TEXT ",\"note\":" TEXT ",\"tags\":" TEXTS ",\"state\":{\"type\":\"string\",\"enum\":[\"queued\",\"preparing\",\"running\",\"paused\","
 		"\"succeeded\",\"failed\",\"cancelled\"]},\"dataset\":" TEXT ",\"priority\":" WHOLE ",\"epoch\":" WHOLE ",\"epochs\":" WHOLE
 		",\"step\":" WHOLE ",\"steps_per_epoch\":{\"type\":[\"integer\",\"null\"]},\"steps_total\":{\"type\":[\"integer\",\"null\"]}"
 		",\"images_per_s\":" NUMBER_OR_NULL ",\"eta_s\":" NUMBER_OR_NULL ",\"loss_d\":" NUMBER_OR_NULL ",\"loss_g\":" NUMBER_OR_NULL
 		",\"d_real\":" NUMBER_OR_NULL ",\"d_fake\":" NUMBER_OR_NULL ",\"error\":" TEXT_OR_NULL ",\"version\":" WHOLE
 		",\"params\":" REF("JobRequest") ",\"created_at\":" TIME ",\"started_at\":" TIME_OR_NULL ",\"finished_at\":" TIME_OR_NULL) },
+	{ "JobPatch", "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
+		"\"name\":{\"type\":\"string\",\"description\":\"at most 63 bytes\"},"
+		"\"note\":{\"type\":\"string\",\"description\":\"lines of text, at most 4000 bytes\"},"
+		"\"tags\":{\"type\":\"array\",\"maxItems\":16,\"uniqueItems\":true,\"items\":"
+		"{\"type\":\"string\",\"minLength\":1,\"description\":\"at most 40 bytes\"}},"
+		"\"priority\":{\"type\":\"integer\",\"minimum\":-100,\"maximum\":100}}}" },
 	{ "Jobs", LIST("jobs", REF("Job")) },
 	{ "Metrics", OBJECT("\"job\",\"from\",\"to\",\"series\"",
 		"\"job\":" WHOLE ",\"from\":" WHOLE ",\"to\":" WHOLE ",\"series\":{\"type\":\"object\",\"additionalProperties\":"
@@ -41,7 +47,10 @@ const struct dcg_schema dcg_schemas[] = {
 	{ "Samples", LIST("samples", REF("Sample")) },
 	{ "Checkpoint", OBJECT("\"id\",\"job\",\"epoch\",\"step\",\"url\"",
 		"\"id\":" WHOLE ",\"job\":" WHOLE ",\"epoch\":" WHOLE ",\"step\":" WHOLE ",\"size\":" WHOLE ",\"sha256\":" TEXT
-		",\"pinned\":" FLAG ",\"score\":" NUMBER_OR_NULL ",\"created_at\":" TIME ",\"url\":" TEXT) },
+		",\"name\":" TEXT ",\"pinned\":" FLAG ",\"score\":" NUMBER_OR_NULL ",\"created_at\":" TIME ",\"url\":" TEXT) },
+	{ "CheckpointPatch", "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
+		"\"pinned\":{\"type\":\"boolean\",\"description\":\"kept, whatever keep_last says\"},"
+		"\"name\":{\"type\":\"string\",\"description\":\"at most 127 bytes\"}}}" },
 	{ "Checkpoints", LIST("checkpoints", REF("Checkpoint")) },
 	{ "Log", LIST("log", OBJECT("\"at\",\"level\",\"text\"",
 		"\"at\":" TIME ",\"level\":{\"type\":\"string\",\"enum\":[\"info\",\"warning\",\"error\"]},\"text\":" TEXT)) },

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/traffic.h"
 #include "base/sha256.h"
 
 /* What libmicrohttpd keeps for a connection: request line and headers must fit. */
@@ -95,7 +96,8 @@ int dcg_api_new(struct dcg_api **ret, const struct dcg_api_config *cfg, struct d
 	if (r)
 		goto fail;
 	api->openapi = dcg_openapi_text();
-	if ((cfg->web_folder && !(api->web_folder = strdup(cfg->web_folder))) || !api->openapi || dcg_pages_prepare(api)) {
+	api->traffic = dcg_traffic_new();
+	if (!api->traffic || (cfg->web_folder && !(api->web_folder = strdup(cfg->web_folder))) || !api->openapi || dcg_pages_prepare(api)) {
 		r = dcg_error_set(err, DCG_ENOMEM, "out of memory");
 		goto fail;
 	}
@@ -190,6 +192,7 @@ void dcg_api_free(struct dcg_api *api)
 		free(*h);
 	free(api->allowed_hosts);
 	free(api->web_folder);
+	dcg_traffic_free(api->traffic);
 	free(api->page_tags);
 	free(api->openapi);
 	free(api);

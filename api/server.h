@@ -28,6 +28,7 @@ struct dcg_peers {
 void dcg_peer_notify(void *api, struct MHD_Connection *connection, void **peer, enum MHD_ConnectionNotificationCode code);
 void dcg_peers_cut(struct dcg_peers *peers);
 int64_t dcg_api_clock_ms(void);
+double dcg_api_clock_s(void);
 
 /* --- Worker threads (worker.c) ---------------------------------------------------- */
 struct dcg_work;
@@ -46,6 +47,7 @@ int dcg_hub_start(struct dcg_hub **ret, struct dcg_api *api, struct dcg_error *e
 void dcg_hub_open(struct dcg_hub *h, struct dcg_request *rq, int64_t job);
 /* Ends all streams and the thread; opening fails from now on. */
 void dcg_hub_stop(struct dcg_hub *h);
+int dcg_hub_streams(struct dcg_hub *h); /* open now */
 void dcg_hub_free(struct dcg_hub *h); /* after libmicrohttpd has stopped */
 
 /* --- The service ----------------------------------------------------------------- */
@@ -65,6 +67,7 @@ struct dcg_api {
 	struct dcg_work *work;
 	struct dcg_hub *hub;
 	struct dcg_peers peers;
+	struct dcg_traffic *traffic;
 	char *openapi;           /* text of /openapi.json */
 	char openapi_tag[DCG_SHA256_HEX];
 	char (*page_tags)[DCG_SHA256_HEX]; /* entity tags of the built-in pages */

@@ -330,6 +330,14 @@ void dcg_hub_open(struct dcg_hub *h, struct dcg_request *rq, int64_t job)
 	dcg_reply_header(rq, "X-Accel-Buffering", "no");
 }
 
+int dcg_hub_streams(struct dcg_hub *h)
+{
+	pthread_mutex_lock(&h->lock);
+	int count = h->count;
+	pthread_mutex_unlock(&h->lock);
+	return count;
+}
+
 int dcg_hub_start(struct dcg_hub **ret, struct dcg_api *api, struct dcg_error *err)
 {
 	struct dcg_hub *h = calloc(1, sizeof *h);

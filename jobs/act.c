@@ -103,7 +103,9 @@ int dcg_jobs_act(struct dcg_jobs *j, int64_t id, enum dcg_job_action action, str
 		return r;
 	}
 	r = judge(&row, action, &to, err);
-	if (r || to == row.state)
+	/* Paused for want of room, and now because somebody said so: then it stays paused. */
+	int other_reason = row.state == DCG_JOB_PAUSED && row.error;
+	if (r || (to == row.state && !other_reason))
 		dcg_store_rollback(tx);
 	else if (!(r = dcg_jobs_commit(j, tx, dcg_job_move(tx, &row, to, NULL, -1), err)) && to == DCG_JOB_QUEUED)
 		dcg_jobs_wake(j);

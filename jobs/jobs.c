@@ -59,6 +59,8 @@ int dcg_jobs_new(struct dcg_jobs **ret, const struct dcg_jobs_config *cfg, struc
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&j->changed, &attr);
 	pthread_condattr_destroy(&attr);
+	j->reserve = cfg->disk_reserve < 0 ? 0 : cfg->disk_reserve ? cfg->disk_reserve : INT64_C(256) << 20;
+	j->room_failed = -1;
 	j->max_queued = cfg->max_queued > 0 ? cfg->max_queued : 1000;
 
 	int r = copy_roots(j, cfg->dataset_roots);
@@ -230,6 +232,8 @@ void dcg_jobs_status(struct dcg_jobs *j, char *buf, size_t size)
 		snprintf(buf, size, "idle");
 	else if (j->current.trouble[0])
 		snprintf(buf, size, "job %lld: cannot record: %s", id, j->current.trouble);
+	else if (j->current.waiting)
+		snprintf(buf, size, "job %lld: waiting for room on the disk", id);
 	else if (j->current.preparing && j->current.count)
 		snprintf(buf, size, "job %lld: preparing %u/%u", id, j->current.done, j->current.count);
 	else if (j->current.preparing)

@@ -11,11 +11,15 @@
  *   queued -> preparing, cancelled            preparing -> running, queued (interrupted),
  *   running -> paused, succeeded, failed,                  paused, failed, cancelled
  *              cancelled, queued (interrupted)
- *   paused -> queued (resume), cancelled
+ *   paused -> queued (resume), cancelled, running (there is room again)
  *
  * Pause writes a checkpoint and lets the next job run; resume queues the job again, first
  * among its equals, and it goes on from there exactly. An interrupted job (shutdown, crash)
  * goes back to the head of the queue.
+ *
+ * When the disk has less room than the reserve, or a file found none, the job is paused where it is,
+ * in memory, with the reason as its error, and goes on by itself when there is room; until
+ * then nothing new is taken or begun.
  *
  * Files: STATE/dcgand.db, STATE/jobs/<id>/samples/, STATE/jobs/<id>/checkpoints/,
  * STATE/datasets/<name>-<size>-<channels>.data.
@@ -34,6 +38,7 @@ struct dcg_jobs_config {
 	const char *state_folder;
 	const char *const *dataset_roots; /* NULL-terminated: folders below which data sets may be registered */
 	int max_queued; /* 0: 1000 */
+	int64_t disk_reserve; /* bytes of the disk that are left free; 0: 256 MB; < 0: none */
 };
 
 /* Opens the store, recovers (removes temporaries and files without a row, drops rows whose
@@ -55,7 +60,8 @@ void dcg_jobs_on_event(struct dcg_jobs *j, void (*fn)(void *user), void *user);
 /* Something wrong with a request, for a 4xx answer: overall text and a list of fields. */
 struct dcg_invalid {
 	int code;       /* DCG_EINVAL (422), DCG_ENOENT (404), DCG_ESTATE (409), DCG_EBUSY (queue
-	                   full: 503), DCG_EACCESS (outside the roots: 403), others: 500 */
+	                   full: 503), DCG_ENOSPC (507), DCG_EACCESS (outside the roots: 403),
+	                   others: 500 */
 	char text[480];
 	int count;
 	struct {
@@ -66,6 +72,17 @@ struct dcg_invalid {
 
 /* POST /jobs. body: the parsed object. */
 int dcg_jobs_submit(struct dcg_jobs *j, const cJSON *body, int64_t *ret_id, struct dcg_invalid *inv);
+/* The same, once: a request with the key and sha256 of one of the last 24 hours makes nothing
+ * and gives its job's id. DCG_EINVAL for a key of another request, DCG_ESTATE when the job
+ * was deleted since. key: 1 to 255 bytes; NULL: as dcg_jobs_submit. */
+int dcg_jobs_submit_once(struct dcg_jobs *j, const cJSON *body, const char *key, const char *request_sha256, int64_t *ret_id, struct dcg_invalid *inv);
+
+enum { DCG_NOTE_MAX = 4000, DCG_TAGS_MAX = 16, DCG_TAG_MAX = 40 }; /* bytes, tags, bytes */
+/* PATCH /jobs/{id}: any of name, note, tags and priority, in whatever state. version > 0: only
+ * while it is the job's (else DCG_ESTATE). */
+int dcg_jobs_edit(struct dcg_jobs *j, int64_t id, const cJSON *body, int64_t version, struct dcg_invalid *inv);
+/* PATCH /checkpoints/{id}: pinned, name. */
+int dcg_jobs_checkpoint_edit(struct dcg_jobs *j, int64_t id, const cJSON *body, struct dcg_invalid *inv);
 
 enum dcg_job_action { DCG_ACTION_PAUSE, DCG_ACTION_RESUME, DCG_ACTION_CANCEL, DCG_ACTION_SAMPLE, DCG_ACTION_CHECKPOINT };
 /* Idempotent: pausing what is paused (or being paused) is no error. DCG_ENOENT, DCG_ESTATE. */
@@ -78,7 +95,7 @@ char *dcg_jobs_file_path(struct dcg_jobs *j, enum dcg_file_kind kind, const stru
 
 /* The JSON object of a job as the API shows it: id state epoch epochs step steps_total
  * steps_per_epoch images_per_s eta_s losses error params created_at started_at finished_at
- * version name dataset priority. NULL when out of memory. */
+ * version name note tags dataset priority. NULL when out of memory. */
 cJSON *dcg_job_json(const struct dcg_job_row *r);
 /* The same of a checkpoint. */
 cJSON *dcg_checkpoint_json(const struct dcg_file_row *r);
@@ -110,6 +127,8 @@ void dcg_jobs_adjust(struct dcg_jobs *j, int max_queued);
  * a job counts as moving. Progress is a picture prepared, an event of the trainer, an
  * attempt to record: no time passing by itself. */
 int dcg_jobs_moving(struct dcg_jobs *j, uint64_t *seen);
+/* Bytes free on the disk, and how many of them are kept. */
+void dcg_jobs_room(struct dcg_jobs *j, int64_t *ret_free, int64_t *ret_reserve);
 
 /* Progress in one line for systemd's STATUS: "job 42: epoch 7/25, 3 queued". */
 void dcg_jobs_status(struct dcg_jobs *j, char *buf, size_t size);

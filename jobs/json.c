@@ -72,8 +72,10 @@ int dcg_job_log(struct dcg_store_tx *tx, int64_t job, const char *level, const c
 cJSON *dcg_job_json(const struct dcg_job_row *r)
 {
 	cJSON *o = cJSON_CreateObject(), *params = r->params_json ? cJSON_Parse(r->params_json) : NULL;
+	cJSON *tags = cJSON_Parse(r->tags_json ? r->tags_json : "[]");
 	const cJSON *epochs = cJSON_GetObjectItemCaseSensitive(params, "epochs");
 	int ok = o && !dcg_json_number(o, "id", (double)r->id) && cJSON_AddStringToObject(o, "name", r->name ? r->name : "") &&
+		cJSON_AddStringToObject(o, "note", r->note ? r->note : "") &&
 		cJSON_AddStringToObject(o, "state", dcg_job_state_name(r->state)) &&
 		cJSON_AddStringToObject(o, "dataset", r->dataset ? r->dataset : "") && !dcg_json_number(o, "priority", r->priority) &&
 		!dcg_json_number(o, "epoch", (double)r->epoch) && !dcg_json_number(o, "epochs", epochs ? epochs->valuedouble : NAN) &&
@@ -87,9 +89,12 @@ cJSON *dcg_job_json(const struct dcg_job_row *r)
 		!dcg_json_number(o, "version", (double)r->version);
 	if (ok && params && (ok = cJSON_AddItemToObject(o, "params", params)))
 		params = NULL;
+	if (ok && tags && (ok = cJSON_AddItemToObject(o, "tags", tags)))
+		tags = NULL;
 	ok = ok && !dcg_json_time(o, "created_at", r->created_ms) && !dcg_json_time(o, "started_at", r->started_ms) &&
 		!dcg_json_time(o, "finished_at", r->finished_ms);
 	cJSON_Delete(params);
+	cJSON_Delete(tags);
 	if (ok)
 		return o;
 	cJSON_Delete(o);
@@ -103,7 +108,7 @@ static int add_checkpoint(cJSON *o, const struct dcg_file_row *r)
 	return !dcg_json_number(o, "id", (double)r->id) && !dcg_json_number(o, "job", (double)r->job) &&
 		!dcg_json_number(o, "epoch", (double)r->epoch) && !dcg_json_number(o, "step", (double)r->step) &&
 		!dcg_json_number(o, "size", (double)r->size) && cJSON_AddStringToObject(o, "sha256", r->sha256) &&
-		cJSON_AddBoolToObject(o, "pinned", r->pinned) && !dcg_json_number(o, "score", r->score) &&
+		cJSON_AddStringToObject(o, "name", r->label) && cJSON_AddBoolToObject(o, "pinned", r->pinned) && !dcg_json_number(o, "score", r->score) &&
 		!dcg_json_time(o, "created_at", r->created_ms) && cJSON_AddStringToObject(o, "url", url) ? 0 : DCG_ENOMEM;
 }
 
@@ -114,6 +119,16 @@ cJSON *dcg_checkpoint_json(const struct dcg_file_row *r)
 		return o;
 	cJSON_Delete(o);
 	return NULL;
+}
+
+int dcg_checkpoint_event(struct dcg_store_tx *tx, const struct dcg_file_row *row)
+{
+	cJSON *o = dcg_checkpoint_json(row);
+	if (o && dcg_json_time(o, "at", dcg_store_now_ms())) {
+		cJSON_Delete(o);
+		o = NULL;
+	}
+	return dcg_event_append(tx, row->job, "checkpoint", o);
 }
 
 cJSON *dcg_jobs_dataset_json(struct dcg_jobs *j, const struct dcg_dataset_row *r, int details)

@@ -35,11 +35,13 @@ struct dcg_jobs {
 	char *state_folder; /* absolute */
 	char **roots;       /* NULL-terminated */
 	atomic_int max_queued;
+	int64_t reserve;    /* bytes; 0: none */
 	struct dcg_store *store;
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* something below did; CLOCK_MONOTONIC */
 	int stopping, quick;    /* asked by dcg_jobs_stop */
+	int64_t room_failed;    /* bytes that were free when a file found no room; -1: none did */
 	int woken;              /* the queue may have something new */
 	int idle;               /* the worker waits for a job */
 	int working, joining;   /* the thread exists; somebody waits for its end */
@@ -51,6 +53,7 @@ struct dcg_jobs {
 		int preparing;
 		uint32_t done, count;  /* pictures prepared */
 		int64_t epoch, epochs;
+		int waiting;           /* for room on the disk */
 		char trouble[200];     /* why nothing can be recorded at present; "" */
 	} current;
 
@@ -126,6 +129,8 @@ const char *dcg_time_text(int64_t ms, char buf[DCG_TIME_TEXT]);
 cJSON *dcg_event_json(int64_t job);
 /* Append and delete o. DCG_ENOMEM if it is NULL or cannot be printed. */
 int dcg_event_append(struct dcg_store_tx *tx, int64_t job, const char *type, cJSON *o);
+/* The CHECKPOINT as it now is. */
+int dcg_checkpoint_event(struct dcg_store_tx *tx, const struct dcg_file_row *row);
 /* A line into the log, and its event. */
 int dcg_job_log(struct dcg_store_tx *tx, int64_t job, const char *level, const char *text);
 /* Numbers as the API shows them: null when not finite. */
@@ -175,6 +180,19 @@ void dcg_rewind_apply(const struct dcg_rewind *w, struct dcg_store_tx *tx, struc
 void dcg_rewind_unlink(struct dcg_jobs *j, const struct dcg_rewind *w, int64_t job);
 void dcg_rewind_done(struct dcg_rewind *w);
 
+/* --- room.c ------------------------------------------------------------------------------ */
+
+int64_t dcg_room_free(const struct dcg_jobs *j); /* bytes */
+/* Less than the reserve? DCG_ENOSPC. */
+int dcg_room_is_low(const struct dcg_jobs *j, struct dcg_error *err);
+/* A file found no room just now: nothing goes on before there is more. */
+void dcg_room_failed(struct dcg_jobs *j);
+/* Why a job waits. */
+void dcg_room_text(struct dcg_jobs *j, char *buf, size_t size);
+/* Between jobs: those that waited for room are queued again. DCG_ENOSPC while there is none,
+ * DCG_ENOENT if also nobody waits for it. */
+int dcg_room_go_on(struct dcg_jobs *j, struct dcg_error *err);
+
 /* --- retain.c ---------------------------------------------------------------------------- */
 
 /* Remove the checkpoints of a job that its parameters do not keep. */
@@ -216,8 +234,12 @@ struct dcg_run {
 	struct dcg_source *source;
 	struct dcg_dataset *dataset;
 	struct dcg_trainer *trainer;
-	struct dcg_metric_row *metrics; /* not yet in the store; when room is full, training waits */
-	size_t count, room;
+	struct dcg_metric_row *metrics; /* not yet in the store; when it is full, training waits */
+	size_t count, capacity;
+	enum dcg_room { DCG_ROOM_ENOUGH, DCG_ROOM_PAUSING, DCG_ROOM_PAUSED, DCG_ROOM_RESUMING } room;
+	int64_t room_at;       /* monotonic: when to look again for room on the disk */
+	int lost_checkpoint, lost_sample; /* found no room */
+	char waiting[120];     /* why it is paused */
 	int64_t flush_at;      /* monotonic: when they are due, if there are any */
 	int64_t trouble_since; /* monotonic: when recording began to fail; 0 */
 	int64_t told_at;       /* monotonic: last progress of preparing */
@@ -232,6 +254,8 @@ struct dcg_record {
 	enum dcg_file_kind kind;
 	const char *level, *text;     /* a line of log; text NULL: none */
 	cJSON *progress;              /* of preparing; given away, so not for dcg_run_persist */
+	const char *pause;            /* running -> paused, for this reason; NULL: no */
+	int resume;                   /* and back */
 	int start;                    /* preparing -> running, with rewind (and to) applied */
 	const struct dcg_rewind *rewind;
 	const struct dcg_file_row *to;
@@ -248,6 +272,12 @@ int dcg_run_record(struct dcg_run *run, const struct dcg_record *what, struct dc
 int dcg_run_persist(struct dcg_run *run, const struct dcg_record *what);
 /* Record what waits, if it is due; never waits for a disk that is full. */
 void dcg_run_flush(struct dcg_run *run);
+/* Worker: pause for want of room, and go on; call often. */
+void dcg_run_room(struct dcg_run *run);
+void dcg_run_file_lost(struct dcg_run *run, enum dcg_event_type file);
+/* The trainer's answers. */
+void dcg_run_paused(struct dcg_run *run);
+void dcg_run_resumed(struct dcg_run *run);
 /* A line of log; lost if it cannot be recorded. */
 void dcg_run_log(struct dcg_run *run, const char *level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

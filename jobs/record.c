@@ -96,12 +96,7 @@ static int record_file(struct dcg_store_tx *tx, enum dcg_file_kind kind, const s
 	dcg_store_file_insert(tx, kind, &row, &row.id);
 	if (kind == DCG_FILE_SAMPLE)
 		return dcg_event_append(tx, row.job, "sample", sample_json(&row));
-	cJSON *o = dcg_checkpoint_json(&row);
-	if (o && dcg_json_time(o, "at", dcg_store_now_ms())) {
-		cJSON_Delete(o);
-		o = NULL;
-	}
-	return dcg_event_append(tx, row.job, "checkpoint", o);
+	return dcg_checkpoint_event(tx, &row);
 }
 
 /* The job ceases to be current, here within the transaction (see private.h), and moves to
@@ -115,17 +110,29 @@ static int record_end(struct dcg_run *run, struct dcg_store_tx *tx, struct dcg_j
 	j->current.id = 0;
 	pthread_mutex_unlock(&j->lock);
 	/* No room for the checkpoint that a stop makes: it goes on from an older one. */
+	int own = 0;
+	if (row->state == DCG_JOB_PAUSED) /* for want of room; what follows is said of one that runs */
+		own = dcg_job_move(tx, row, DCG_JOB_RUNNING, NULL, -1);
+	if (own)
+		return own;
 	int stopped = why->code == DCG_ECANCELLED || (why->code == DCG_ENOSPC && (stopping || want != DCG_WANT_GO));
 	if (!why->code)
 		return dcg_job_move(tx, row, DCG_JOB_SUCCEEDED, NULL, -1);
 	if (stopped && want == DCG_WANT_CANCEL)
 		return dcg_job_move(tx, row, DCG_JOB_CANCELLED, NULL, -1);
 	if (stopped && want != DCG_WANT_GO) {
-		int own = dcg_job_move(tx, row, DCG_JOB_PAUSED, NULL, -1);
+		own = dcg_job_move(tx, row, DCG_JOB_PAUSED, NULL, -1);
 		return own || want != DCG_WANT_PAUSE_AND_RESUME ? own : dcg_job_move(tx, row, DCG_JOB_QUEUED, NULL, -1);
 	}
 	if (stopped && stopping)
 		return dcg_job_move(tx, row, DCG_JOB_QUEUED, NULL, -1);
+	if (why->code == DCG_ENOSPC) {
+		/* The last checkpoint, or the prepared data: it begins again where it can. */
+		char text[sizeof run->waiting];
+		dcg_room_failed(j);
+		dcg_room_text(j, text, sizeof text);
+		return dcg_job_move(tx, row, DCG_JOB_PAUSED, text, -1);
+	}
 	return dcg_job_move(tx, row, DCG_JOB_FAILED, why->text, -1);
 }
 
@@ -136,7 +143,7 @@ int dcg_run_record(struct dcg_run *run, const struct dcg_record *what, struct dc
 	struct dcg_jobs *j = run->j;
 	struct dcg_store_tx *tx;
 	struct dcg_job_row row = run->row; /* its error is NULL as long as it is at work, so a copy may get one */
-	int own = 0, durable = what->file || what->start || what->end;
+	int own = 0, durable = what->file || what->start || what->end || what->pause || what->resume;
 	int r = dcg_store_begin(j->store, durable, &tx, err);
 	if (r) {
 		cJSON_Delete(what->progress);
@@ -155,6 +162,8 @@ int dcg_run_record(struct dcg_run *run, const struct dcg_record *what, struct dc
 		own = dcg_job_move(tx, &row, DCG_JOB_RUNNING, NULL, what->rewind->needed ? row.step : -1);
 	} else if (!own && what->end) {
 		own = record_end(run, tx, &row, what->end);
+	} else if (!own && (what->pause || what->resume)) {
+		own = dcg_job_move(tx, &row, what->pause ? DCG_JOB_PAUSED : DCG_JOB_RUNNING, what->pause, -1);
 	} else if (!own && run->count) {
 		dcg_store_job_update(tx, &row, row.state);
 	}
@@ -172,6 +181,10 @@ int dcg_run_record(struct dcg_run *run, const struct dcg_record *what, struct dc
 	if (r) {
 		free(row.error);
 		return r;
+	}
+	if (what->pause) { /* the next move gives it another */
+		free(row.error);
+		row.error = NULL;
 	}
 	run->row = row;
 	run->count = 0;
@@ -242,9 +255,9 @@ void dcg_run_flush(struct dcg_run *run)
 {
 	static const struct dcg_record nothing_else;
 	struct dcg_error err;
-	if (!run->count || (run->count < run->room && dcg_monotonic_ms() < run->flush_at))
+	if (!run->count || (run->count < run->capacity && dcg_monotonic_ms() < run->flush_at))
 		return;
-	if (run->count == run->room) {
+	if (run->count == run->capacity) {
 		dcg_run_persist(run, &nothing_else);
 		return;
 	}

@@ -6,12 +6,12 @@
 
 #define TO(state) (1u << DCG_JOB_##state)
 
-/* Every legal move; jobs.h draws it. */
+/* Every legal move; jobs.h draws it. From paused to paused: for another reason. */
 static const unsigned moves[DCG_JOB_STATES] = {
 	[DCG_JOB_QUEUED] = TO(PREPARING) | TO(CANCELLED),
 	[DCG_JOB_PREPARING] = TO(RUNNING) | TO(QUEUED) | TO(PAUSED) | TO(FAILED) | TO(CANCELLED),
 	[DCG_JOB_RUNNING] = TO(PAUSED) | TO(SUCCEEDED) | TO(FAILED) | TO(CANCELLED) | TO(QUEUED),
-	[DCG_JOB_PAUSED] = TO(QUEUED) | TO(CANCELLED),
+	[DCG_JOB_PAUSED] = TO(QUEUED) | TO(CANCELLED) | TO(RUNNING) | TO(PAUSED),
 };
 
 int dcg_job_may_move(enum dcg_job_state from, enum dcg_job_state to)

@@ -7,6 +7,8 @@
 
 #include "train/params_json.h"
 
+enum { KEY_MS = 24 * 3600 * 1000 }; /* a request's key is known so long */
+
 /* "expected one of: a, b, c; found "x"" */
 static void unknown_dataset(struct dcg_jobs *j, const char *name, struct dcg_invalid *inv)
 {
@@ -114,13 +116,52 @@ done:
 	return r;
 }
 
+/* Was this made before? 0 and *ret_id; DCG_ENOENT: no. */
+static int find_made(struct dcg_jobs *j, const char *key, const char *request, int64_t since_ms, int64_t *ret_id, struct dcg_invalid *inv)
+{
+	struct dcg_key_row made;
+	struct dcg_job_row row;
+	struct dcg_error err;
+	int r = dcg_store_key_get(j->store, key, since_ms, &made, &err);
+	if (r == DCG_ENOENT)
+		return r;
+	if (r)
+		return dcg_invalid_fail(inv, r, "%s", err.text);
+	if (strcmp(made.request, request) != 0)
+		return dcg_invalid_fail(inv, DCG_EINVAL, "the Idempotency-Key belongs to another request, which made job %lld", (long long)made.job);
+	r = dcg_store_job_get(j->store, made.job, &row, &err);
+	if (r == DCG_ENOENT)
+		return dcg_invalid_fail(inv, DCG_ESTATE, "job %lld, which this Idempotency-Key made, was deleted", (long long)made.job);
+	if (r)
+		return dcg_invalid_fail(inv, r, "%s", err.text);
+	dcg_job_row_done(&row);
+	*ret_id = made.job;
+	return 0;
+}
+
+static int insert_key(struct dcg_store_tx *tx, const char *key, const char *request, int64_t id, int64_t forget_ms)
+{
+	struct dcg_key_row made = { .job = id, .created_ms = dcg_store_now_ms() };
+	snprintf(made.key, sizeof made.key, "%s", key);
+	snprintf(made.request, sizeof made.request, "%s", request);
+	dcg_store_keys_forget(tx, forget_ms);
+	return dcg_store_key_insert(tx, &made);
+}
+
 int dcg_jobs_submit(struct dcg_jobs *j, const cJSON *body, int64_t *ret_id, struct dcg_invalid *inv)
+{
+	return dcg_jobs_submit_once(j, body, NULL, NULL, ret_id, inv);
+}
+
+int dcg_jobs_submit_once(struct dcg_jobs *j, const cJSON *body, const char *key, const char *request_sha256, int64_t *ret_id, struct dcg_invalid *inv)
 {
 	struct dcg_job_params p;
 	struct dcg_store_tx *tx;
 	struct dcg_error err;
 	int queued = 0;
-	int64_t id = 0;
+	int64_t id = 0, since_ms = dcg_store_now_ms() - KEY_MS;
+	if (key && (!key[0] || strlen(key) >= sizeof((struct dcg_key_row *)0)->key))
+		return dcg_invalid_fail(inv, DCG_EINVAL, "the Idempotency-Key is empty or too long");
 	int r = dcg_job_params_judge(body, &p, inv);
 	if (r)
 		return r;
@@ -128,6 +169,14 @@ int dcg_jobs_submit(struct dcg_jobs *j, const cJSON *body, int64_t *ret_id, stru
 	 * deleted in between. */
 	if ((r = dcg_store_begin(j->store, 1, &tx, &err)))
 		return dcg_invalid_fail(inv, r, "%s", err.text);
+	/* Within the transaction too: two of the same request wait for each other here. And
+	 * first: what was taken once is not judged again. */
+	if (key && (r = find_made(j, key, request_sha256, since_ms, ret_id, inv)) != DCG_ENOENT)
+		goto rollback;
+	if ((r = dcg_room_is_low(j, &err))) {
+		dcg_invalid_fail(inv, r, "%s", err.text);
+		goto rollback;
+	}
 	if ((r = judge(j, &p, inv)) || (r = dcg_invalid_close(inv)))
 		goto rollback;
 	if ((r = dcg_jobs_each(j, DCG_JOB_QUEUED, count_one, &queued, &err))) {
@@ -138,7 +187,10 @@ int dcg_jobs_submit(struct dcg_jobs *j, const cJSON *body, int64_t *ret_id, stru
 		r = dcg_invalid_fail(inv, DCG_EBUSY, "%d jobs are queued, and no more are taken", queued);
 		goto rollback;
 	}
-	if ((r = dcg_jobs_commit(j, tx, insert(tx, &p, &id), &err)))
+	r = insert(tx, &p, &id);
+	if (!r && key)
+		insert_key(tx, key, request_sha256, id, since_ms); /* a failure sticks */
+	if ((r = dcg_jobs_commit(j, tx, r, &err)))
 		return dcg_invalid_fail(inv, r, "%s", err.text);
 	*ret_id = id;
 	dcg_jobs_wake(j);

@@ -146,9 +146,14 @@ static void train(struct dcg_run *run, struct dcg_error *why)
 			case DCG_EVENT_EPOCH: run->row.epoch = ev.epoch; break;
 			case DCG_EVENT_SAMPLE: on_file(run, DCG_FILE_SAMPLE, &ev); break;
 			case DCG_EVENT_CHECKPOINT: on_file(run, DCG_FILE_CHECKPOINT, &ev); break;
-			case DCG_EVENT_LOG: dcg_run_log(run, "warning", "%s", ev.u.log.text); break;
-			case DCG_EVENT_PAUSED:
-			case DCG_EVENT_RESUMED: break; /* we pause by ending: the memory is the next job's */
+			case DCG_EVENT_LOG:
+				dcg_run_log(run, "warning", "%s", ev.u.log.text);
+				if (ev.u.log.code == DCG_ENOSPC)
+					dcg_run_file_lost(run, ev.u.log.file);
+				break;
+			/* For want of room. For people we pause by ending: the memory is the next job's. */
+			case DCG_EVENT_PAUSED: dcg_run_paused(run); break;
+			case DCG_EVENT_RESUMED: dcg_run_resumed(run); break;
 			case DCG_EVENT_END:
 				if (ev.u.end.how == DCG_END_FAILED)
 					*why = ev.u.end.error;
@@ -160,6 +165,7 @@ static void train(struct dcg_run *run, struct dcg_error *why)
 			}
 		}
 		dcg_run_flush(run);
+		dcg_run_room(run);
 	}
 }
 
@@ -198,8 +204,8 @@ static int take(struct dcg_run *run, int64_t id, struct dcg_error *err)
 static int run_job(struct dcg_jobs *j, int64_t id, struct dcg_error *err)
 {
 	struct dcg_error why = { 0 };
-	struct dcg_run run = { .j = j, .room = DCG_METRICS_WAITING };
-	run.metrics = malloc(run.room * sizeof *run.metrics);
+	struct dcg_run run = { .j = j, .capacity = DCG_METRICS_WAITING };
+	run.metrics = malloc(run.capacity * sizeof *run.metrics);
 	if (!run.metrics)
 		return dcg_error_set(err, DCG_ENOMEM, "out of memory");
 	int r = take(&run, id, err);
@@ -247,7 +253,9 @@ void *dcg_worker_main(void *jobs)
 		j->idle = 0;
 		dcg_jobs_moved(j);
 		pthread_mutex_unlock(&j->lock);
-		int r = dcg_store_job_next(j->store, &row, &err);
+		int r = dcg_room_go_on(j, &err);
+		if (!r)
+			r = dcg_store_job_next(j->store, &row, &err);
 		if (!r) {
 			r = run_job(j, row.id, &err);
 			dcg_job_row_done(&row);
@@ -257,7 +265,7 @@ void *dcg_worker_main(void *jobs)
 		if (r == DCG_ENOENT) {
 			while (!j->woken && !j->stopping)
 				pthread_cond_wait(&j->changed, &j->lock);
-		} else if (r && r != DCG_ESTATE) { /* the store is in trouble: do not spin */
+		} else if (r && r != DCG_ESTATE) { /* no room, or the store is in trouble: do not spin */
 			struct timespec until;
 			clock_gettime(CLOCK_MONOTONIC, &until);
 			until.tv_sec++;

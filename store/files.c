@@ -15,10 +15,10 @@ int dcg_store_file_insert(struct dcg_store_tx *tx, enum dcg_file_kind kind, cons
 			" ON CONFLICT(job, step) DO UPDATE SET epoch=excluded.epoch, name=excluded.name, size=excluded.size,"
 			" sha256=excluded.sha256, created_ms=excluded.created_ms RETURNING id",
 		[DCG_FILE_CHECKPOINT] =
-			"INSERT INTO checkpoints(job, step, epoch, name, size, sha256, created_ms, pinned, score, epoch_end)"
-			" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+			"INSERT INTO checkpoints(job, step, epoch, name, size, sha256, created_ms, pinned, score, epoch_end, label)"
+			" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 			" ON CONFLICT(job, step) DO UPDATE SET epoch=excluded.epoch, name=excluded.name, size=excluded.size,"
-			" sha256=excluded.sha256, created_ms=excluded.created_ms, pinned=max(pinned, excluded.pinned), score=coalesce(excluded.score, score),"
+			" sha256=excluded.sha256, created_ms=excluded.created_ms, score=coalesce(excluded.score, score),"
 			" epoch_end=excluded.epoch_end RETURNING id",
 	};
 	struct dcg_sql *q = tx->sql;
@@ -35,6 +35,7 @@ int dcg_store_file_insert(struct dcg_store_tx *tx, enum dcg_file_kind kind, cons
 		dcg_sql_bind_int(q, r->pinned != 0);
 		dcg_sql_bind_real(q, r->score);
 		dcg_sql_bind_int(q, r->epoch_end != 0);
+		dcg_sql_bind_array(q, r->label, sizeof r->label);
 	}
 	if (dcg_sql_step(q) > 0)
 		id = dcg_sql_int(q);
@@ -48,9 +49,10 @@ int dcg_store_file_update(struct dcg_store_tx *tx, enum dcg_file_kind kind, cons
 {
 	struct dcg_sql *q = tx->sql;
 	if (kind != DCG_FILE_CHECKPOINT)
-		return dcg_sql_fail(q, DCG_EINVAL, "only checkpoints are pinned and have a score");
-	dcg_sql_start(q, "UPDATE checkpoints SET pinned=?, score=? WHERE id=?");
+		return dcg_sql_fail(q, DCG_EINVAL, "only checkpoints are pinned, named and have a score");
+	dcg_sql_start(q, "UPDATE checkpoints SET pinned=?, label=?, score=? WHERE id=?");
 	dcg_sql_bind_int(q, r->pinned != 0);
+	dcg_sql_bind_array(q, r->label, sizeof r->label);
 	dcg_sql_bind_real(q, r->score);
 	dcg_sql_bind_int(q, r->id);
 	if (dcg_sql_run(q) == 0)
@@ -82,8 +84,8 @@ int dcg_store_files_truncate(struct dcg_store_tx *tx, enum dcg_file_kind kind, i
 
 #define COLUMNS "SELECT id, job, step, epoch, name, size, sha256, created_ms, "
 #define SELECT(where) { \
-	[DCG_FILE_SAMPLE] = COLUMNS "0, NULL, 0 FROM samples " where, \
-	[DCG_FILE_CHECKPOINT] = COLUMNS "pinned, score, epoch_end FROM checkpoints " where }
+	[DCG_FILE_SAMPLE] = COLUMNS "0, NULL, 0, '' FROM samples " where, \
+	[DCG_FILE_CHECKPOINT] = COLUMNS "pinned, score, epoch_end, label FROM checkpoints " where }
 
 static void read_row(struct dcg_sql *q, void *row)
 {
@@ -99,6 +101,7 @@ static void read_row(struct dcg_sql *q, void *row)
 	r->pinned = dcg_sql_int(q) != 0;
 	r->score = dcg_sql_real(q);
 	r->epoch_end = dcg_sql_int(q) != 0;
+	dcg_sql_array(q, r->label, sizeof r->label);
 }
 
 int dcg_store_file_get(struct dcg_store *s, enum dcg_file_kind kind, int64_t id, struct dcg_file_row *ret, struct dcg_error *err)

@@ -28,7 +28,9 @@ void dcg_job_row_done(struct dcg_job_row *r)
 	free(r->dataset);
 	free(r->params_json);
 	free(r->error);
-	r->name = r->dataset = r->params_json = r->error = NULL;
+	free(r->note);
+	free(r->tags_json);
+	r->name = r->dataset = r->params_json = r->error = r->note = r->tags_json = NULL;
 }
 
 static void row_done(void *row)
@@ -47,9 +49,9 @@ int dcg_store_job_insert(struct dcg_store_tx *tx, const struct dcg_job_row *r, i
 {
 	struct dcg_sql *q = tx->sql;
 	dcg_sql_start(q,
-		"INSERT INTO jobs(state, name, dataset, priority, params, created_ms, queue_ms, version,"
+		"INSERT INTO jobs(state, name, dataset, priority, params, created_ms, queue_ms, note, tags, version,"
 		" epoch, step, steps_total, steps_per_epoch, started_ms, finished_ms)"
-		" VALUES (?, ?, ?, ?, ?, ?, ?, 1, 0, 0, 0, 0, 0, 0)");
+		" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 0, 0, 0, 0, 0, 0)");
 	bind_state(q, (int)r->state);
 	dcg_sql_bind_text(q, r->name);
 	dcg_sql_bind_text(q, r->dataset);
@@ -57,10 +59,17 @@ int dcg_store_job_insert(struct dcg_store_tx *tx, const struct dcg_job_row *r, i
 	dcg_sql_bind_text(q, r->params_json);
 	dcg_sql_bind_int(q, r->created_ms);
 	dcg_sql_bind_int(q, r->queue_ms);
+	dcg_sql_bind_text(q, r->note ? r->note : "");
+	dcg_sql_bind_text(q, r->tags_json ? r->tags_json : "[]");
 	dcg_sql_run(q);
 	if (!q->error.code)
 		*ret_id = sqlite3_last_insert_rowid(q->db);
 	return q->error.code;
+}
+
+static int no_job(struct dcg_sql *q, int64_t id)
+{
+	return dcg_sql_fail(q, DCG_ENOENT, "there is no job %lld", (long long)id);
 }
 
 /* Why a change of one job changed nothing. */
@@ -74,7 +83,7 @@ static int explain(struct dcg_sql *q, int64_t id, enum dcg_job_state from)
 		dcg_sql_array(q, state, sizeof state);
 	dcg_sql_end(q);
 	if (row == 0)
-		return dcg_sql_fail(q, DCG_ENOENT, "there is no job %lld", (long long)id);
+		return no_job(q, id);
 	return dcg_sql_fail(q, DCG_ESTATE, "job %lld is %s, not %s", (long long)id, state, dcg_job_state_name(from));
 }
 
@@ -82,13 +91,11 @@ int dcg_store_job_update(struct dcg_store_tx *tx, const struct dcg_job_row *r, e
 {
 	struct dcg_sql *q = tx->sql;
 	dcg_sql_start(q,
-		"UPDATE jobs SET version=version+1, state=?, name=?, priority=?, params=?, error=?,"
+		"UPDATE jobs SET version=version+1, state=?, params=?, error=?,"
 		" epoch=?, step=?, steps_total=?, steps_per_epoch=?, images_per_s=?, eta_s=?,"
 		" loss_d=?, loss_g=?, d_real=?, d_fake=?, started_ms=?, finished_ms=?, queue_ms=?"
 		" WHERE id=? AND state=?");
 	bind_state(q, (int)r->state);
-	dcg_sql_bind_text(q, r->name);
-	dcg_sql_bind_int(q, r->priority);
 	dcg_sql_bind_text(q, r->params_json);
 	dcg_sql_bind_text(q, r->error);
 	dcg_sql_bind_int(q, r->epoch);
@@ -109,13 +116,25 @@ int dcg_store_job_update(struct dcg_store_tx *tx, const struct dcg_job_row *r, e
 	return dcg_sql_run(q) == 0 ? explain(q, r->id, from) : q->error.code;
 }
 
+int dcg_store_job_describe(struct dcg_store_tx *tx, const struct dcg_job_row *r)
+{
+	struct dcg_sql *q = tx->sql;
+	dcg_sql_start(q, "UPDATE jobs SET version=version+1, name=?, note=?, tags=?, priority=? WHERE id=?");
+	dcg_sql_bind_text(q, r->name);
+	dcg_sql_bind_text(q, r->note);
+	dcg_sql_bind_text(q, r->tags_json);
+	dcg_sql_bind_int(q, r->priority);
+	dcg_sql_bind_int(q, r->id);
+	return dcg_sql_run(q) == 0 ? no_job(q, r->id) : q->error.code;
+}
+
 int dcg_store_job_delete(struct dcg_store_tx *tx, int64_t id)
 {
 	struct dcg_sql *q = tx->sql;
 	dcg_sql_start(q, "DELETE FROM jobs WHERE id=?");
 	dcg_sql_bind_int(q, id);
 	if (dcg_sql_run(q) == 0)
-		return dcg_sql_fail(q, DCG_ENOENT, "there is no job %lld", (long long)id);
+		return no_job(q, id);
 	/* Its points can be millions: the sweep deletes them a piece a commit. */
 	dcg_sql_start(q, "INSERT INTO deleted_jobs(id) VALUES (?)");
 	dcg_sql_bind_int(q, id);
@@ -126,7 +145,7 @@ int dcg_store_job_delete(struct dcg_store_tx *tx, int64_t id)
 
 #define COLUMNS \
 	"id, state, name, dataset, priority, params, error, version, epoch, step, steps_total, steps_per_epoch," \
-	" images_per_s, eta_s, loss_d, loss_g, d_real, d_fake, created_ms, started_ms, finished_ms, queue_ms"
+	" images_per_s, eta_s, loss_d, loss_g, d_real, d_fake, created_ms, started_ms, finished_ms, queue_ms, note, tags"
 
 static void read_row(struct dcg_sql *q, void *row)
 {
@@ -136,7 +155,7 @@ static void read_row(struct dcg_sql *q, void *row)
 	dcg_sql_array(q, state, sizeof state);
 	int known = q->error.code ? 0 : dcg_job_state_from_name(state);
 	if (known < 0)
-		dcg_sql_fail(q, DCG_EFORMAT, DCG_STORE_FILE ": job %lld is in an unknown state \"%s\"", (long long)r->id, state);
+		dcg_sql_fail(q, DCG_EFORMAT, DCG_STORE_FILE ": job %lld is in an unknown state \"%s\": put a backup in its place", (long long)r->id, state);
 	else
 		r->state = (enum dcg_job_state)known;
 	r->name = dcg_sql_text(q);
@@ -159,6 +178,8 @@ static void read_row(struct dcg_sql *q, void *row)
 	r->started_ms = dcg_sql_int(q);
 	r->finished_ms = dcg_sql_int(q);
 	r->queue_ms = dcg_sql_int(q);
+	r->note = dcg_sql_text(q);
+	r->tags_json = dcg_sql_text(q);
 }
 
 /* The only row of the statement begun on q, and the end of the read. */
@@ -209,10 +230,11 @@ int dcg_store_jobs(struct dcg_store *s, const struct dcg_job_filter *f, struct d
 	if (r)
 		return r;
 	dcg_sql_start(q, "SELECT " COLUMNS " FROM jobs WHERE id < ?1 AND (?2 IS NULL OR state = ?2) AND (?3 IS NULL OR dataset = ?3)"
-		" ORDER BY id DESC LIMIT ?4");
+		" AND (?4 IS NULL OR EXISTS (SELECT 1 FROM json_each(tags) WHERE value = ?4)) ORDER BY id DESC LIMIT ?5");
 	dcg_sql_bind_int(q, f->before_id > 0 ? f->before_id : INT64_MAX);
 	dcg_sql_bind_text(q, f->state < 0 ? NULL : dcg_job_state_name((enum dcg_job_state)f->state));
 	dcg_sql_bind_text(q, f->dataset);
+	dcg_sql_bind_text(q, f->tag);
 	dcg_sql_bind_int(q, f->limit);
 	dcg_sql_collect(q, sizeof(struct dcg_job_row), read_row, row_done, &rows, ret_count);
 	r = dcg_store_read_end(s, q, err);

@@ -59,6 +59,7 @@ struct dcg_job_row {
 	int64_t id;
 	enum dcg_job_state state;
 	char *name, *dataset; /* name may be "" */
+	char *note, *tags_json; /* "" and "[]" when none; tags_json: an array of texts */
 	int priority;         /* higher runs first */
 	char *params_json;    /* complete */
 	char *error;          /* why it failed; NULL */
@@ -71,11 +72,15 @@ struct dcg_job_row {
 };
 void dcg_job_row_done(struct dcg_job_row *r);
 
-/* r: state, name, dataset, priority, params_json, created_ms, queue_ms are stored. */
+/* r: state, name, dataset, priority, params_json, created_ms, queue_ms are stored, and note and
+ * tags_json where not NULL. */
 int dcg_store_job_insert(struct dcg_store_tx *tx, const struct dcg_job_row *r, int64_t *ret_id);
-/* All mutable fields of r (state, name, priority, error, params_json, progress, times) where
- * the row's state is still `from`; DCG_ESTATE if it is not, DCG_ENOENT if there is none. */
+/* What a job does to itself (state, error, params_json, progress, times) where the row's state
+ * is still `from`; DCG_ESTATE if it is not, DCG_ENOENT if there is none. */
 int dcg_store_job_update(struct dcg_store_tx *tx, const struct dcg_job_row *r, enum dcg_job_state from);
+/* What people say of a job, in whatever state: name, note, tags_json, priority. Apart from the
+ * above, so that neither overwrites the other with what it read earlier. */
+int dcg_store_job_describe(struct dcg_store_tx *tx, const struct dcg_job_row *r);
 /* The job and all its rows. Its events stay until they are pruned. Its points vanish at once
  * but leave the file piece by piece, one after each later commit. */
 int dcg_store_job_delete(struct dcg_store_tx *tx, int64_t id);
@@ -87,11 +92,35 @@ struct dcg_job_filter {
 	int64_t before_id;      /* only ids below this; 0: from the newest */
 	int state;              /* -1: any */
 	const char *dataset;    /* NULL: any */
+	const char *tag;        /* one of tags_json is this; NULL: any */
 	int limit;
 };
 /* Newest first. *ret is a malloc'd array: free with dcg_store_jobs_free. */
 int dcg_store_jobs(struct dcg_store *s, const struct dcg_job_filter *f, struct dcg_job_row **ret, size_t *ret_count, struct dcg_error *err);
 void dcg_store_jobs_free(struct dcg_job_row *rows, size_t count);
+
+struct dcg_store_stats {
+	int64_t jobs[DCG_JOB_STATES];
+	int64_t newest_event; /* number of the newest event ever; 0: none */
+	int64_t bytes;        /* of the files on disk */
+};
+int dcg_store_stats(struct dcg_store *s, struct dcg_store_stats *ret, struct dcg_error *err);
+
+/* --- Keys of requests ------------------------------------------------------------ */
+
+/* A request that made a job, so that the same one sent again is told from a new one. */
+struct dcg_key_row {
+	char key[256];
+	char request[DCG_SHA256_HEX]; /* sha256 of what was asked */
+	int64_t job;
+	int64_t created_ms;
+};
+/* DCG_EEXIST if there is such a key (forget the old ones first). */
+int dcg_store_key_insert(struct dcg_store_tx *tx, const struct dcg_key_row *r);
+/* Those made before a time. */
+int dcg_store_keys_forget(struct dcg_store_tx *tx, int64_t before_ms);
+/* DCG_ENOENT: not there, or made before since_ms. */
+int dcg_store_key_get(struct dcg_store *s, const char *key, int64_t since_ms, struct dcg_key_row *ret, struct dcg_error *err);
 
 /* --- Metrics --------------------------------------------------------------------- */
 
@@ -134,15 +163,17 @@ struct dcg_file_row {
 	char sha256[DCG_SHA256_HEX];
 	int64_t created_ms;
 	/* checkpoints only */
+	char label[128]; /* what people call it; "" */
 	int pinned;
 	double score;  /* lower is better; NaN: not measured */
 	int epoch_end; /* made at the end of an epoch */
 };
 enum dcg_file_kind { DCG_FILE_SAMPLE, DCG_FILE_CHECKPOINT };
 
-/* A row of the same job and step is replaced; it keeps its id, its pin, and its score when r has none. */
+/* A row of the same job and step is replaced; it keeps its id, pin and label, and its score when
+ * r has none. */
 int dcg_store_file_insert(struct dcg_store_tx *tx, enum dcg_file_kind kind, const struct dcg_file_row *r, int64_t *ret_id);
-int dcg_store_file_update(struct dcg_store_tx *tx, enum dcg_file_kind kind, const struct dcg_file_row *r); /* pinned, score */
+int dcg_store_file_update(struct dcg_store_tx *tx, enum dcg_file_kind kind, const struct dcg_file_row *r); /* pinned, label, score */
 int dcg_store_file_delete(struct dcg_store_tx *tx, enum dcg_file_kind kind, int64_t id);
 int dcg_store_files_truncate(struct dcg_store_tx *tx, enum dcg_file_kind kind, int64_t job, int64_t step);
 int dcg_store_file_get(struct dcg_store *s, enum dcg_file_kind kind, int64_t id, struct dcg_file_row *ret, struct dcg_error *err);

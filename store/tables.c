@@ -123,4 +123,19 @@ FILE_COLUMNS
 ") STRICT, WITHOUT ROWID;\n"
 ;
 
-const char *const dcg_schema_steps[] = { first, NULL };
+/* What people write on jobs and checkpoints, and the keys of requests that may come twice. */
+static const char second[] =
+"ALTER TABLE jobs ADD COLUMN note TEXT NOT NULL DEFAULT '';\n"
+"ALTER TABLE jobs ADD COLUMN tags TEXT NOT NULL DEFAULT '[]';\n" /* JSON: an array of texts */
+"ALTER TABLE checkpoints ADD COLUMN label TEXT NOT NULL DEFAULT '';\n"
+/* No foreign key: a key outlives its job, lest the same request make it anew. */
+"CREATE TABLE request_keys (\n"
+"	key TEXT PRIMARY KEY,\n"
+"	request TEXT NOT NULL, -- sha256 of what was asked\n"
+"	job INTEGER NOT NULL, -- the answer\n"
+"	created_ms INTEGER NOT NULL\n"
+") STRICT, WITHOUT ROWID;\n"
+"CREATE INDEX request_keys_created ON request_keys(created_ms);\n"
+;
+
+const char *const dcg_schema_steps[] = { first, second, NULL };

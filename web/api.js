@@ -58,6 +58,10 @@ export async function post(path, object, options) {
 	return (await request('POST', path, { ...options, body: object === undefined ? undefined : JSON.stringify(object) })).json();
 }
 
+export async function patch(path, object, options) {
+	return (await request('PATCH', path, { ...options, body: JSON.stringify(object) })).json();
+}
+
 export async function postForImage(path, object, options) {
 	return (await request('POST', path, { timeout: 600000, ...options, accept: 'image/png', body: JSON.stringify(object) })).blob();
 }

@@ -1,6 +1,6 @@
 // The checkpoints of a job: a table with downloads, and the choice for generating.
 
-import { h, replace, loading, failure } from './dom.js';
+import { h, replace, loading, failure, busy, toast } from './dom.js';
 import * as f from './format.js';
 import * as api from './api.js';
 import { bus, ready } from './events.js';
@@ -33,15 +33,31 @@ export function checkpoints({ id, query, setQuery, signal }) {
 			h('thead', {}, h('tr', {}, ['Checkpoint', 'Epoch', 'Step', 'Size', 'Made', ''].map((t) =>
 				h('th', { scope: 'col' }, t || h('span', { class: 'sr' }, 'What to do'))))),
 			h('tbody', {}, list.map((c) => h('tr', { 'data-checkpoint': c.id },
-				h('th', { scope: 'row' }, `#${c.id}`, c.pinned && h('span', { class: 'tag' }, 'pinned')),
+				h('th', { scope: 'row' }, `#${c.id}`, c.name && ` ${c.name}`, c.pinned && h('span', { class: 'tag' }, 'pinned')),
 				h('td', {}, f.count(c.epoch)),
 				h('td', {}, f.count(c.step)),
 				h('td', {}, f.bytes(c.size)),
 				h('td', {}, h('time', { datetime: c.created_at }, f.when(c.created_at))),
 				h('td', { class: 'row-actions' },
+					h('button', { type: 'button', class: 'quiet', onclick: ({ currentTarget }) => pin(c, currentTarget), 'data-pin': c.id,
+						title: 'Pinned checkpoints are kept', 'aria-label': `${c.pinned ? 'Unpin' : 'Pin'} checkpoint ${c.id}` }, c.pinned ? 'Unpin' : 'Pin'),
 					h('button', { type: 'button', class: 'quiet', onclick: () => generate.choose(c.id), 'aria-label': `Generate from checkpoint ${c.id}` }, 'Generate'),
 					h('a', { class: 'button quiet', href: `#/new?copy=${id}&from_checkpoint=${c.id}`, 'aria-label': `Train on from checkpoint ${c.id}` }, 'Train on'),
 					h('a', { class: 'button quiet', href: `/checkpoints/${c.id}/file`, download: `job-${id}-step-${c.step}.safetensors`, 'aria-label': `Download checkpoint ${c.id}` }, 'Download')))))));
+	}
+
+	async function pin(c, button) {
+		if (button.classList.contains('busy'))
+			return;
+		busy(button, true);
+		try {
+			await api.patch(`/checkpoints/${c.id}`, { pinned: !c.pinned });
+			await load();
+			body.querySelector(`[data-pin="${c.id}"]`)?.focus();
+		} catch (error) {
+			busy(button, false);
+			toast(`Checkpoint ${c.id} could not be ${c.pinned ? 'unpinned' : 'pinned'}: ${error.message}`, 'error');
+		}
 	}
 
 	/** A new one may also have made old ones go: ask for the list, not too often. */

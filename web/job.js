@@ -19,6 +19,8 @@ export function jobView(ctx) {
 	const pill = statePill();
 	const actions = actionBar();
 	const about = h('p', { class: 'muted about' });
+	const tags = h('p', { class: 'tags', hidden: true });
+	const note = h('p', { class: 'note', hidden: true });
 	const progress = progressBlock();
 	const facts = h('dl', { class: 'facts' });
 	const why = h('div', {});
@@ -46,7 +48,7 @@ export function jobView(ctx) {
 		const points = checkpoints(ctx);
 		replace(body,
 			h('div', { class: 'title-row' }, h('div', { class: 'title' }, heading, pill.node), actions.node),
-			about, why,
+			about, tags, note, why,
 			h('div', { class: 'card' }, progress.node, facts),
 			h('div', { class: 'columns' },
 				curves(ctx),
@@ -60,6 +62,7 @@ export function jobView(ctx) {
 		actions.update(job);
 		progress.update(job);
 		setText(about, [job.dataset, job.params.size > 0 && `${job.params.size}×${job.params.size}`, `${job.params.arch} architecture`, `made ${f.when(job.created_at)}`].filter(Boolean).join(' · '));
+		showWords(job);
 		fact(0, 'Loss of D', f.figure(job.loss_d));
 		fact(1, 'Loss of G', f.figure(job.loss_g));
 		fact(2, 'D(x)', f.figure(job.d_real));
@@ -74,6 +77,17 @@ export function jobView(ctx) {
 		showWhy(job);
 		showParams(job);
 		setTitle(job.state === 'running' ? `${Math.floor(100 * job.step / job.steps_total)} % · ${f.jobTitle(job)}` : `${f.jobTitle(job)} (${job.state})`);
+	}
+
+	function showWords(job) {
+		note.hidden = !job.note;
+		setText(note, job.note);
+		const key = JSON.stringify(job.tags);
+		if (tags.dataset.key === key)
+			return;
+		tags.dataset.key = key;
+		tags.hidden = job.tags.length === 0;
+		replace(tags, job.tags.map((t) => h('span', { class: 'tag' }, t)));
 	}
 
 	function showWhy(job) {

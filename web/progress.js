@@ -57,7 +57,7 @@ export function describe(job) {
 			return 'Preparing the data set';
 		return `Preparing the data set · ${f.count(job.preparing.done)} of ${f.count(job.preparing.count)} pictures`;
 	case 'paused':
-		return `Paused · ${position(job)}`;
+		return job.error ? `Waiting: ${job.error} · ${position(job)}` : `Paused · ${position(job)}`;
 	case 'succeeded':
 		return `${f.plural(job.epoch, 'epoch')} · ${f.plural(job.step, 'step')}`;
 	default:

@@ -107,6 +107,8 @@ bus.addEventListener('state', ({ detail }) => {
 	refresh(detail.job); // times and the version
 });
 
+bus.addEventListener('job', ({ detail }) => jobs.has(detail.job) && refresh(detail.job));
+
 bus.addEventListener('progress', ({ detail }) => {
 	const job = jobs.get(detail.job);
 	if (!job)

@@ -127,12 +127,14 @@ static char *file_path(const char *folder, const char *name, struct dcg_error *e
 	return path;
 }
 
-static void tell_failure(struct dcg_background *b, const char *what, const char *done, const char *folder, const struct dcg_train_state *state, const struct dcg_error *err)
+static void tell_failure(struct dcg_background *b, enum dcg_event_type file, const char *what, const char *done, const char *folder, const struct dcg_train_state *state, const struct dcg_error *err)
 {
 	struct dcg_event e = { .type = DCG_EVENT_LOG, .step = state->step, .epoch = state->epoch };
 	size_t n = strlen(folder);
 	/* Where the folder is concerns nobody who reads this. */
 	const char *why = n && strncmp(err->text, folder, n) == 0 && err->text[n] == '/' ? err->text + n + 1 : err->text;
+	e.u.log.code = err->code;
+	e.u.log.file = file;
 	snprintf(e.u.log.text, sizeof e.u.log.text, "the %s of step %lld could not be %s: %.180s", what, (long long)state->step, done, why);
 	dcg_queue_push(b->queue, &e);
 }
@@ -148,7 +150,7 @@ static void write_checkpoint(struct dcg_background *b)
 	int r = path ? dcg_snapshot_write(b->snapshot, path, &e.u.file.size, e.u.file.sha256, &err) : DCG_ENOMEM;
 	free(path);
 	if (r)
-		tell_failure(b, "checkpoint", "written", b->checkpoint_folder, state, &err);
+		tell_failure(b, DCG_EVENT_CHECKPOINT, "checkpoint", "written", b->checkpoint_folder, state, &err);
 	else
 		dcg_queue_push(b->queue, &e);
 	pthread_mutex_lock(&b->lock);
@@ -198,7 +200,7 @@ static void write_grid(struct dcg_background *b)
 	char *path = file_path(b->sample_folder, e.u.file.name, &err);
 	e.u.file.score = NAN;
 	if (!path || encode(b, path, &e, &err))
-		tell_failure(b, "sample", "written", b->sample_folder, state, &err);
+		tell_failure(b, DCG_EVENT_SAMPLE, "sample", "written", b->sample_folder, state, &err);
 	else
 		dcg_queue_push(b->queue, &e);
 	free(path);
@@ -211,7 +213,7 @@ static void measure_score(struct dcg_background *b)
 	double value;
 	int r = dcg_score_measure(b->score, b->sampler, is_cut, b, &value, &err);
 	if (r && r != DCG_ECANCELLED)
-		tell_failure(b, "score", "measured", "", state, &err);
+		tell_failure(b, DCG_EVENT_LOG, "score", "measured", "", state, &err);
 	if (!r) {
 		b->score_value = value;
 		b->score_step = state->step;

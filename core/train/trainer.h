@@ -66,6 +66,8 @@ struct dcg_event {
 		} file;
 		struct {
 			char text[256];
+			int code; /* DCG_E* of a file that could not be written; 0 */
+			enum dcg_event_type file; /* what its event would have been */
 		} log;
 		struct {
 			enum dcg_end how;

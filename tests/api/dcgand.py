@@ -217,6 +217,11 @@ class Daemon:
         equal(answer.status, status, f"POST {path}: {answer}")
         return answer
 
+    def patch(self, path, body, status=200, **headers):
+        answer = self.request("PATCH", path, body, {k.replace("_", "-"): v for k, v in headers.items()})
+        equal(answer.status, status, f"PATCH {path}: {answer}")
+        return answer
+
     def delete(self, path, status=204, **headers):
         answer = self.request("DELETE", path, headers={k.replace("_", "-"): v for k, v in headers.items()})
         equal(answer.status, status, f"DELETE {path}: {answer}")

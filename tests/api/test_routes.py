@@ -1,6 +1,7 @@
 """Every route of docs/api.md, when all is well and when it is not."""
 
 import base64
+import concurrent.futures
 import csv
 import hashlib
 import io
@@ -8,10 +9,11 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import struct
 import zlib
 
-from dcgand import Daemon, equal, main, small_job, test, write_idx
+from dcgand import Daemon, Stream, equal, main, raw_status, small_job, test, wait_for, write_idx
 
 d = Daemon("--max-queued", "8")
 JSON = {"Content-Type": "application/json"}
@@ -86,7 +88,7 @@ def openapi_is_whole():
         equal(name in schema["properties"], True, name)
     equal(schema["required"], ["dataset"])
     documented = {(m, p) for p, operations in spec["paths"].items() for m in operations}
-    for method, path in (("get", "/jobs"), ("post", "/jobs"), ("delete", "/jobs/{id}"), ("post", "/jobs/{id}/pause"), ("get", "/events"),
+    for method, path in (("get", "/jobs"), ("post", "/jobs"), ("patch", "/jobs/{id}"), ("delete", "/jobs/{id}"), ("post", "/jobs/{id}/pause"), ("get", "/events"),
                          ("get", "/jobs/{id}/samples/step-{step}.png"), ("post", "/checkpoints/{id}/generate"), ("get", "/")):
         equal((method, path) in documented, True, f"{method} {path}")
     for path, operations in spec["paths"].items():
@@ -266,6 +268,127 @@ def job_has_a_version():
 
 
 @test
+def requests_with_a_key():
+    """Idempotency-Key: the same request again makes nothing, another one with its key is refused"""
+    body = small_job(epochs=1, max_steps=1, name="once")
+    first = d.post("/jobs", body, Idempotency_Key="k-1")
+    job = first.json()["id"]
+    d.wait_state(job, "succeeded")
+    for _ in range(3):
+        again = d.post("/jobs", body, Idempotency_Key="k-1")
+        equal((again.status, again["Location"], again.json()["id"]), (201, first["Location"], job))
+    equal(d.get("/jobs?limit=1").json()["jobs"][0]["id"], job, "nothing was made")
+    answer = d.post("/jobs", dict(body, epochs=2), 422, Idempotency_Key="k-1")
+    equal("Idempotency-Key" in answer.json()["detail"], True, str(answer))
+    # What is refused leaves no key behind; other keys and none make jobs of their own.
+    d.post("/jobs", {"dataset": "nope"}, 422, Idempotency_Key='"8e03978e-40d5-43dd-bc93-6894a57f9324"')
+    other = d.post("/jobs", body, Idempotency_Key='"8e03978e-40d5-43dd-bc93-6894a57f9324"').json()["id"]
+    unkeyed = d.post("/jobs", body).json()["id"]
+    equal(len({job, other, unkeyed}), 3)
+    for key in ("", "x" * 256, "two words", "\u00fc"):
+        d.post("/jobs", body, 400, Idempotency_Key=key)
+    text = json.dumps(body).encode()
+    head = f"POST /jobs HTTP/1.1\r\nHost: 127.0.0.1:{d.port}\r\nContent-Type: application/json\r\nContent-Length: {len(text)}\r\n".encode()
+    equal(raw_status(d.raw(head + b"Idempotency-Key: a\r\nIdempotency-Key: b\r\n\r\n" + text, 1)), 400)
+    for made in (other, unkeyed):
+        d.wait_state(made, "succeeded")
+        d.delete(f"/jobs/{made}")
+    # Many at once: one job.
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        made = {pool.submit(d.request, "POST", "/jobs", body, {"Idempotency-Key": "race"}) for _ in range(8)}
+        answers = [f.result() for f in made]
+    equal({(a.status, a["Location"]) for a in answers}, {(201, answers[0]["Location"])})
+    job2 = answers[0].json()["id"]
+    d.wait_state(job2, "succeeded")
+    # The key outlives a restart, and its job: a late repetition does not make it anew.
+    d.delete(f"/jobs/{job2}")
+    d.post("/jobs", body, 409, Idempotency_Key="race")
+    d.stop()
+    d.start()
+    equal(d.post("/jobs", body, Idempotency_Key="k-1").json()["id"], job)
+    d.post("/jobs", body, 409, Idempotency_Key="race")
+    # A day later it is forgotten.
+    d.stop()
+    store = sqlite3.connect(os.path.join(d.state, "dcgand.db"))
+    store.execute("UPDATE request_keys SET created_ms = created_ms - 24 * 3600 * 1000 WHERE key = 'race'")
+    store.commit()
+    store.close()
+    d.start()
+    fresh = d.post("/jobs", body, Idempotency_Key="race").json()["id"]
+    equal(fresh > job2, True)
+    d.wait_state(fresh, "succeeded")
+    for made in (fresh, job):
+        d.delete(f"/jobs/{made}")
+
+
+@test
+def jobs_are_described():
+    """PATCH /jobs/{id}: name, note, tags, priority; If-Match; the tag filter; the event"""
+    before = d.get("/jobs/1")
+    stream = Stream(d, f"/jobs/1/events")
+    answer = d.patch("/jobs/1", {"name": "best \u00fc", "note": "line 1\n\tline 2", "tags": ["good", "it's %"], "priority": -7})
+    job = answer.json()
+    equal((job["name"], job["note"], job["tags"], job["priority"]), ("best \u00fc", "line 1\n\tline 2", ["good", "it's %"], -7))
+    equal((job["version"], answer["ETag"]), (before.json()["version"] + 1, f'"{job["version"]}"'))
+    equal(d.get("/jobs/1").json(), job)
+    number, kind, data = stream.next()
+    equal((kind, data["job"], data["name"], data["note"], data["tags"], data["priority"]),
+          ("job", 1, job["name"], job["note"], job["tags"], -7))
+    stream.close()
+    equal({k: v for k, v in job.items() if k not in ("name", "note", "tags", "priority", "version")},
+          {k: v for k, v in before.json().items() if k not in ("name", "note", "tags", "priority", "version")}, "the rest")
+    # Only what is given changes, and nothing with nothing.
+    equal(d.patch("/jobs/1", {"note": ""}).json(), dict(job, note="", version=job["version"] + 1))
+    tag = d.get("/jobs/1")["ETag"]
+    equal(d.patch("/jobs/1", {})["ETag"], tag)
+    # Conditions.
+    d.patch("/jobs/1", {"name": "x"}, 412, If_Match=before["ETag"])
+    d.patch("/jobs/1", {"name": "y"}, If_Match=f'"0", {tag}')
+    d.patch("/jobs/1", {"name": "first \u00fc"}, If_Match="*")
+    # Filters.
+    equal([j["id"] for j in d.get("/jobs?tag=good").json()["jobs"]], [1])
+    equal([j["id"] for j in d.get("/jobs?tag=it%27s+%25&state=succeeded&dataset=tiny").json()["jobs"]], [1])
+    for query in ("tag=goo", "tag=Good", "tag=good&state=failed", "tag=%5B%22good%22%5D"):
+        equal(d.get(f"/jobs?{query}").json()["jobs"], [], query)
+    d.get("/jobs?tag=", 400)
+    d.patch("/jobs/1", {"tags": []})
+    equal(d.get("/jobs?tag=good").json()["jobs"], [])
+    # What will not do; nothing of it is stored.
+    now = d.get("/jobs/1").json()
+    for body, pointers in (({"colour": 1, "name": "z"}, {"/colour"}), ({"state": "failed"}, {"/state"}), ({"name": None}, {"/name"}),
+                           ({"name": "x" * 64, "note": 5, "tags": "a", "priority": 101}, {"/name", "/note", "/tags", "/priority"}),
+                           ({"tags": ["a", "", 5, "a", "x" * 41]}, {"/tags/1", "/tags/2", "/tags/3", "/tags/4"}),
+                           ({"tags": [f"{i}" for i in range(17)]}, {"/tags"}), ({"note": "x" * 4001}, {"/note"}), ({"note": "\u0007"}, {"/note"}),
+                           ({"name": "two\nlines"}, {"/name"}), ({"priority": 1.5}, {"/priority"}), ({"a/b~": 1}, {"/a~1b~0"})):
+        equal(set(errors(d.patch("/jobs/1", body, 422))), pointers, str(body))
+    equal(d.get("/jobs/1").json(), now)
+    d.patch("/jobs/99", {"name": "x"}, 404)
+    equal(d.request("PATCH", "/jobs/1", b"[]", JSON).status, 400)
+    equal(d.request("PATCH", "/jobs/1", b"{}", {"Content-Type": "text/plain"}).status, 415)
+    equal(d.request("PATCH", "/jobs/1").status, 400)
+    equal(d.request("PUT", "/jobs/1", {})["Allow"], "GET, HEAD, PATCH, DELETE")
+
+
+@test
+def running_job_is_described():
+    """a job at work keeps what was written on it, and If-Match does not lose a race; priorities order the queue"""
+    job = d.post("/jobs", small_job(epochs=10000, sample_every=0, checkpoint_every=0)).json()["id"]
+    d.wait_state(job, "running")
+    d.patch(f"/jobs/{job}", {"name": "at work", "tags": ["t"]})
+    d.wait_step(job, d.job(job)["step"] + 50)
+    found = d.job(job)
+    equal((found["name"], found["tags"], found["state"]), ("at work", ["t"], "running"))
+    d.patch(f"/jobs/{job}", {"name": "still"}, If_Match="*")
+    low, high = (d.post("/jobs", small_job(epochs=1, max_steps=1)).json()["id"] for _ in range(2))
+    d.patch(f"/jobs/{high}", {"priority": 5})
+    d.post(f"/jobs/{job}/cancel", None, 202)
+    d.wait_state(low, "succeeded")
+    equal(d.job(high)["finished_at"] <= d.job(low)["started_at"], True)
+    for made in (job, low, high):
+        d.delete(f"/jobs/{made}")
+
+
+@test
 def actions():
     """in a state that does not allow them 409; they take an empty object but no fields"""
     for action in ("pause", "resume", "sample", "checkpoint"):
@@ -373,6 +496,41 @@ def checkpoints():
 
 def newest_checkpoint(job=1):
     return d.get(f"/jobs/{job}/checkpoints").json()["checkpoints"][-1]
+
+
+@test
+def checkpoints_are_pinned():
+    """PATCH /checkpoints/{id}: pinned and name; what is pinned outlives keep_last"""
+    job = d.post("/jobs", small_job(epochs=100000, keep_last=1, sample_every=0, checkpoint_every=0, swd_images=0)).json()["id"]
+    d.wait_state(job, "running")
+
+    def another(than):
+        d.post(f"/jobs/{job}/checkpoint", None, 202)
+        return wait_for(lambda: next((c for c in d.get(f"/jobs/{job}/checkpoints").json()["checkpoints"] if c["id"] not in than), None), "a checkpoint")
+    first = another([])
+    equal((first["pinned"], first["name"]), (False, ""))
+    stream = Stream(d, f"/jobs/{job}/events")
+    pinned = d.patch(f"/checkpoints/{first['id']}", {"pinned": True, "name": "the good one"}).json()
+    equal(pinned, dict(first, pinned=True, name="the good one"))
+    event = stream.until(lambda kind, _: kind == "checkpoint")[-1]
+    equal({k: v for k, v in event[2].items() if k != "at"}, pinned)
+    stream.close()
+    second = another([first["id"]])
+    third = another([first["id"], second["id"]])
+    wait_for(lambda: [c["id"] for c in d.get(f"/jobs/{job}/checkpoints").json()["checkpoints"]] == [first["id"], third["id"]], "retention")
+    d.get(first["url"])
+    d.get(second["url"], 404)
+    d.patch(f"/checkpoints/{first['id']}", {"pinned": False})
+    fourth = another([first["id"], third["id"]])
+    wait_for(lambda: [c["id"] for c in d.get(f"/jobs/{job}/checkpoints").json()["checkpoints"]] == [fourth["id"]], "retention")
+    for body, pointer in (({"pinned": 1}, "/pinned"), ({"pinned": None}, "/pinned"), ({"name": 5}, "/name"), ({"name": "x" * 128}, "/name"), ({"size": 1}, "/size")):
+        equal(list(errors(d.patch(f"/checkpoints/{fourth['id']}", body, 422))), [pointer])
+    equal(d.get(f"/checkpoints/{fourth['id']}").json(), fourth)
+    equal(d.patch(f"/checkpoints/{fourth['id']}", {}).json(), fourth)
+    d.patch("/checkpoints/99999", {"pinned": True}, 404)
+    d.post(f"/jobs/{job}/cancel", None, 202)
+    d.wait_state(job, "cancelled")
+    d.delete(f"/jobs/{job}")
 
 
 @test

@@ -1,5 +1,5 @@
 jobs_tests = tests/jobs/test_params tests/jobs/test_jobs tests/jobs/test_submit tests/jobs/test_recover tests/jobs/test_kill \
-	tests/jobs/test_datasets tests/jobs/test_generate
+	tests/jobs/test_datasets tests/jobs/test_generate tests/jobs/test_room
 check_PROGRAMS += $(jobs_tests)
 TESTS += $(jobs_tests)
 EXTRA_DIST += tests/jobs/world.h
@@ -19,3 +19,5 @@ tests_jobs_test_generate_CFLAGS = $(jobs_test_cflags)
 tests_jobs_test_generate_LDADD = $(jobs_test_ldadd)
 tests_jobs_test_submit_CFLAGS = $(jobs_test_cflags)
 tests_jobs_test_submit_LDADD = $(jobs_test_ldadd)
+tests_jobs_test_room_CFLAGS = $(jobs_test_cflags)
+tests_jobs_test_room_LDADD = $(jobs_test_ldadd)

@@ -69,7 +69,7 @@ START_TEST(files)
 	ck_assert_uint_eq(n, 0);
 	fails(dcg_store_files(store, kind, a, -1, -1, &rows, &n, &err), DCG_EINVAL);
 
-	/* The same job and step again: the row is replaced and keeps its id. */
+	/* The same job and step again: the row is replaced and keeps its id, pin and score. */
 	tx = begin(1);
 	f = file(a, 70, 11);
 	ok(dcg_store_file_insert(tx, kind, &f, &id));
@@ -77,16 +77,19 @@ START_TEST(files)
 	ok(dcg_store_file_delete(tx, kind, ids[1]));
 	commit(tx);
 	ok(dcg_store_file_get(store, kind, id, &r, &err));
-	ck_assert(r.epoch == 11 && r.pinned == 0 && isnan(r.score));
+	ck_assert(r.epoch == 11 && r.pinned == (kind == DCG_FILE_CHECKPOINT));
+	ck_assert(kind == DCG_FILE_CHECKPOINT ? r.score == 0.25 : isnan(r.score));
 	fails(dcg_store_file_get(store, kind, ids[1], &r, &err), DCG_ENOENT);
 
 	tx = begin(1);
 	r.id = ids[3], r.pinned = 1, r.score = 3.5;
+	snprintf(r.label, sizeof r.label, "the \xc3\xa9legant one");
 	if (kind == DCG_FILE_CHECKPOINT) {
 		ok(dcg_store_file_update(tx, kind, &r));
 		commit(tx);
 		ok(dcg_store_file_get(store, kind, ids[3], &r, &err));
 		ck_assert(r.pinned == 1 && r.score == 3.5 && r.epoch == 11);
+		ck_assert_str_eq(r.label, "the \xc3\xa9legant one");
 		tx = begin(1);
 		r.id = 99;
 		fails(dcg_store_file_update(tx, kind, &r), DCG_ENOENT);

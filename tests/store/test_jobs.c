@@ -64,13 +64,13 @@ START_TEST(job_update_changes_what_may_change)
 	ok(dcg_store_job_update(tx, &r, DCG_JOB_QUEUED));
 	commit(tx);
 	struct dcg_job_row u = get(id);
-	ck_assert_str_eq(u.name, "b");
+	ck_assert_str_ne(u.name, "b");       /* is not the job's to change */
 	ck_assert_str_eq(u.params_json, "[]");
 	ck_assert_str_eq(u.error, "disk \"full\"");
 	ck_assert_str_eq(u.dataset, "d");    /* does not change */
 	ck_assert_int_eq(u.created_ms, 1000); /* neither */
 	ck_assert_int_eq(u.version, 2);       /* counts by itself */
-	ck_assert(u.state == DCG_JOB_RUNNING && u.priority == 3 && u.epoch == 4 && u.step == INT64_MAX &&
+	ck_assert(u.state == DCG_JOB_RUNNING && u.priority == 0 && u.epoch == 4 && u.step == INT64_MAX &&
 		u.steps_total == 6 && u.steps_per_epoch == 7 && u.images_per_s == 1e300 && u.eta_s == 0.1 && u.loss_d == 0 &&
 		isnan(u.loss_g) && u.d_real == 1 / 3. && u.d_fake == (double)INFINITY && u.started_ms == 8 && u.finished_ms == 9 &&
 		u.queue_ms == INT64_MIN);
@@ -93,6 +93,73 @@ START_TEST(job_update_changes_what_may_change)
 	ck_assert_int_eq(u.version, 2);
 	dcg_job_row_done(&u);
 	dcg_job_row_done(&r);
+}
+END_TEST
+
+START_TEST(descriptions)
+{
+	int64_t id = add_job("a", "d", 1, 1), other = add_job("b", "d", 1, 1);
+	struct dcg_job_row r = get(id), *rows;
+	size_t n;
+	ck_assert_str_eq(r.note, "");
+	ck_assert_str_eq(r.tags_json, "[]");
+	free(r.name), free(r.note), free(r.tags_json);
+	r.name = strdup("x"), r.note = strdup("two\nlines"), r.tags_json = strdup("[\"good\",\"it's %\"]"), r.priority = 9;
+	r.state = DCG_JOB_FAILED, r.step = 5; /* not part of it */
+	struct dcg_store_tx *tx = begin(1);
+	ok(dcg_store_job_describe(tx, &r));
+	commit(tx);
+	struct dcg_job_row u = get(id);
+	ck_assert_str_eq(u.name, "x");
+	ck_assert_str_eq(u.note, "two\nlines");
+	ck_assert_str_eq(u.tags_json, "[\"good\",\"it's %\"]");
+	ck_assert(u.priority == 9 && u.version == 2 && u.state == DCG_JOB_QUEUED && u.step == 0);
+	dcg_job_row_done(&u);
+	static const struct { const char *tag; size_t found; } asked[] = { { "good", 1 }, { "it's %", 1 }, { "goo", 0 }, { "", 0 }, { "[\"good\"]", 0 }, { NULL, 2 } };
+	for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+		struct dcg_job_filter f = { .state = -1, .tag = asked[i].tag, .limit = 9 };
+		ok(dcg_store_jobs(store, &f, &rows, &n, &err));
+		ck_assert_uint_eq(n, asked[i].found);
+		ck_assert(n != 1 || rows[0].id == id);
+		dcg_store_jobs_free(rows, n);
+	}
+	tx = begin(1);
+	r.id = other + 1;
+	fails(dcg_store_job_describe(tx, &r), DCG_ENOENT);
+	dcg_store_rollback(tx);
+	dcg_job_row_done(&r);
+}
+END_TEST
+
+START_TEST(keys)
+{
+	struct dcg_key_row k = { .key = "a b\"c", .request = "00ff", .job = 7, .created_ms = 1000 }, r;
+	struct dcg_store_tx *tx = begin(1);
+	ok(dcg_store_key_insert(tx, &k));
+	dcg_store_rollback(tx);
+	fails(dcg_store_key_get(store, k.key, 0, &r, &err), DCG_ENOENT);
+	tx = begin(1);
+	ok(dcg_store_key_insert(tx, &k));
+	commit(tx);
+	ok(dcg_store_key_get(store, k.key, 1000, &r, &err));
+	ck_assert_str_eq(r.key, k.key);
+	ck_assert_str_eq(r.request, "00ff");
+	ck_assert(r.job == 7 && r.created_ms == 1000);
+	fails(dcg_store_key_get(store, k.key, 1001, &r, &err), DCG_ENOENT); /* too old */
+	fails(dcg_store_key_get(store, "A B\"C", 0, &r, &err), DCG_ENOENT);
+	tx = begin(1);
+	fails(dcg_store_key_insert(tx, &k), DCG_EEXIST);
+	dcg_store_rollback(tx);
+	tx = begin(1);
+	ok(dcg_store_keys_forget(tx, 1000));
+	commit(tx);
+	ok(dcg_store_key_get(store, k.key, 0, &r, &err));
+	tx = begin(1);
+	ok(dcg_store_keys_forget(tx, 1001));
+	k.created_ms = 2000;
+	ok(dcg_store_key_insert(tx, &k));
+	commit(tx);
+	ok(dcg_store_key_get(store, k.key, 1001, &r, &err));
 }
 END_TEST
 
@@ -317,6 +384,8 @@ int main(void)
 	tcase_add_test(c, names);
 	tcase_add_test(c, job_comes_back_as_it_went);
 	tcase_add_test(c, job_update_changes_what_may_change);
+	tcase_add_test(c, descriptions);
+	tcase_add_test(c, keys);
 	tcase_add_test(c, queue_order);
 	tcase_add_test(c, lists_filter_and_page);
 	tcase_add_test(c, first_error_sticks);

@@ -10,6 +10,7 @@
 #include "store/schema.h"
 #include "tests/store/faults.h"
 #include "tests/store/folder.h"
+#include "tests/store/version1.h"
 
 /* Big-endian numbers in the file's header. */
 enum { USER_VERSION = 60, APPLICATION_ID = 68 };
@@ -72,7 +73,7 @@ START_TEST(settings_are_in_the_file)
 	ck_assert_int_ne(access(wal, F_OK), 0); /* closing has brought it home */
 	ck_assert_int_eq(sql(database, "SELECT count(*) FROM pragma_journal_mode WHERE journal_mode = 'wal'"), 1);
 	ck_assert_int_eq(sql(database, "PRAGMA application_id"), 0x44434721);
-	ck_assert_int_eq(sql(database, "PRAGMA user_version"), 1);
+	ck_assert_int_eq(sql(database, "PRAGMA user_version"), 2);
 	ck_assert_int_eq(sql(database, "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND NOT strict AND name NOT LIKE 'sqlite%'"), 0);
 	check_integrity(database);
 	ok(dcg_store_open(&store, folder, &err));
@@ -161,7 +162,7 @@ START_TEST(newer_versions_are_refused)
 	says("run that one");
 	poke(database, USER_VERSION, "\xff\xff\xff\xff", 4); /* -1 */
 	fails(dcg_store_open(&s, folder, &err), DCG_EFORMAT);
-	poke(database, USER_VERSION, "\0\0\0\1", 4);
+	poke(database, USER_VERSION, "\0\0\0\2", 4);
 	poke(database, APPLICATION_ID, "XXXX", 4);
 	fails(dcg_store_open(&s, folder, &err), DCG_EFORMAT);
 	poke(database, APPLICATION_ID, "DCG!", 4);
@@ -319,46 +320,116 @@ END_TEST
 
 START_TEST(migration_keeps_a_backup)
 {
-	const char *two[] = { dcg_schema_steps[0],
+	const char *three[] = { dcg_schema_steps[0], dcg_schema_steps[1],
 		/* rebuilding a table that others refer to: nothing may cascade */
 		"CREATE TABLE new_jobs(id INTEGER PRIMARY KEY AUTOINCREMENT, state, name, dataset, priority, params, error, version,"
 		" epoch, step, steps_total, steps_per_epoch, images_per_s, eta_s, loss_d, loss_g, d_real, d_fake,"
-		" created_ms, started_ms, finished_ms, queue_ms);"
+		" created_ms, started_ms, finished_ms, queue_ms, note, tags);"
 		"INSERT INTO new_jobs SELECT * FROM jobs; DROP TABLE jobs; ALTER TABLE new_jobs RENAME TO jobs;"
 		"CREATE TABLE extra(x INTEGER) STRICT; INSERT INTO extra VALUES (7);", NULL };
-	const char *broken[] = { dcg_schema_steps[0], "CREATE TABLE extra(x INTEGER) STRICT; INSERT INTO nowhere VALUES (1)", NULL };
-	const char *dangling[] = { dcg_schema_steps[0], "DELETE FROM jobs", NULL };
+	const char *broken[] = { dcg_schema_steps[0], dcg_schema_steps[1], "CREATE TABLE extra(x INTEGER) STRICT; INSERT INTO nowhere VALUES (1)", NULL };
+	const char *dangling[] = { dcg_schema_steps[0], dcg_schema_steps[1], "DELETE FROM jobs", NULL };
 	char backup[320];
-	snprintf(backup, sizeof backup, "%s.v1.backup", database);
+	snprintf(backup, sizeof backup, "%s.v2.backup", database);
 	fill();
 	dcg_store_close(store);
 	ck_assert_int_ne(access(backup, F_OK), 0); /* none for a new file */
 	/* A step that fails leaves all as it was. */
 	fails(dcg_store_open_steps(&store, folder, broken, &err), DCG_EFORMAT);
-	says("migration from version 1 to 2");
+	says("migration from version 2 to 3");
 	says("nowhere");
 	fails(dcg_store_open_steps(&store, folder, dangling, &err), DCG_EFORMAT);
 	says("not there");
-	ck_assert_int_eq(sql(database, "PRAGMA user_version"), 1);
+	ck_assert_int_eq(sql(database, "PRAGMA user_version"), 2);
 	ck_assert_int_eq(sql(database, "SELECT count(*) FROM jobs"), 30);
 	ck_assert_int_eq(sql(database, "SELECT count(*) FROM sqlite_schema WHERE name = 'extra'"), 0);
 	unlink(backup);
-	ok(dcg_store_open_steps(&store, folder, two, &err));
+	ok(dcg_store_open_steps(&store, folder, three, &err));
 	ck_assert_int_eq(read_all(store), 0);
 	dcg_store_close(store);
-	ck_assert_int_eq(sql(database, "PRAGMA user_version"), 2);
+	ck_assert_int_eq(sql(database, "PRAGMA user_version"), 3);
 	ck_assert_int_eq(sql(database, "SELECT x FROM extra"), 7);
 	ck_assert_int_eq(sql(database, "SELECT count(*) FROM samples"), 60);
 	ck_assert_int_eq(sql(backup, "SELECT count(*) FROM metrics"), 1800);
-	ck_assert_int_eq(sql(backup, "PRAGMA user_version"), 1);
+	ck_assert_int_eq(sql(backup, "PRAGMA user_version"), 2);
 	ck_assert_int_eq(sql(backup, "PRAGMA application_id"), 0x44434721);
 	check_integrity(backup);
 	fails(dcg_store_open(&store, folder, &err), DCG_EVERSION);
-	says(".v1.backup");
+	says(".v2.backup");
 	/* And doing what that says works. */
 	ck_assert_int_eq(rename(backup, database), 0);
 	ok(dcg_store_open(&store, folder, &err));
 	ck_assert_int_eq(read_all(store), 0);
+}
+END_TEST
+
+/* A file of version 1, and not one that today's code made and called so. */
+START_TEST(version_1_is_migrated)
+{
+	struct dcg_job_row *jobs, j;
+	struct dcg_file_row c;
+	struct dcg_metric_bucket *b;
+	struct dcg_event_row *events;
+	size_t n;
+	int64_t total, oldest, newest;
+	char backup[320];
+	dcg_store_close(store);
+	store = NULL;
+	snprintf(backup, sizeof backup, "%s.v1.backup", database);
+	ck_assert_int_eq(unlink(database), 0);
+	sql(database, version1);
+	ok(dcg_store_open(&store, folder, &err));
+	/* What was there is there, and what is new is empty. */
+	struct dcg_job_filter f = { .state = -1, .limit = 10 };
+	ok(dcg_store_jobs(store, &f, &jobs, &n, &err));
+	ck_assert_uint_eq(n, 3);
+	ck_assert(jobs[2].state == DCG_JOB_SUCCEEDED && jobs[2].version == 17 && jobs[2].step == 20 && jobs[2].images_per_s == 812.5);
+	ck_assert_str_eq(jobs[2].params_json, "{\"epochs\":2}");
+	ck_assert_str_eq(jobs[1].error, "loss_g is nan");
+	ck_assert_str_eq(jobs[0].name, "it's");
+	for (size_t i = 0; i < n; i++) {
+		ck_assert_str_eq(jobs[i].note, "");
+		ck_assert_str_eq(jobs[i].tags_json, "[]");
+	}
+	dcg_store_jobs_free(jobs, n);
+	ok(dcg_store_file_get(store, DCG_FILE_CHECKPOINT, 1, &c, &err));
+	ck_assert(c.pinned == 1 && c.score == 0.5 && c.step == 10 && c.label[0] == '\0');
+	ok(dcg_store_file_get(store, DCG_FILE_SAMPLE, 1, &c, &err));
+	ok(dcg_store_metrics_read(store, 1, DCG_SERIES_LOSS_D, 0, 100, 10, &b, &n, &total, &err));
+	ck_assert(total == 2 && b[0].first_step == 1 && b[n - 1].last == 0.25);
+	free(b);
+	ok(dcg_store_events(store, 0, 0, 10, &events, &n, &oldest, &newest, &err));
+	ck_assert(n == 2 && oldest == 1 && newest == 2);
+	dcg_store_events_free(events, n);
+	/* The new columns and tables work; numbers go on. */
+	int64_t id = add_job("new", "faces", 0, 1);
+	ck_assert_int_eq(id, 4);
+	ok(dcg_store_job_get(store, 1, &j, &err));
+	free(j.note), free(j.tags_json);
+	j.note = strdup("a note"), j.tags_json = strdup("[\"old\"]");
+	struct dcg_store_tx *tx = begin(1);
+	ok(dcg_store_job_describe(tx, &j));
+	struct dcg_key_row k = { .key = "k", .request = "dd", .job = id, .created_ms = 5 };
+	ok(dcg_store_key_insert(tx, &k));
+	commit(tx);
+	dcg_job_row_done(&j);
+	f.tag = "old";
+	ok(dcg_store_jobs(store, &f, &jobs, &n, &err));
+	ck_assert(n == 1 && jobs[0].id == 1);
+	dcg_store_jobs_free(jobs, n);
+	dcg_store_close(store);
+	store = NULL;
+	ck_assert_int_eq(sql(database, "PRAGMA user_version"), 2);
+	check_integrity(database);
+	/* The way back: the backup is what version 1 wrote. */
+	ck_assert_int_eq(sql(backup, "PRAGMA user_version"), 1);
+	ck_assert_int_eq(sql(backup, "SELECT count(*) FROM jobs"), 3);
+	ck_assert_int_eq(sql(backup, "SELECT count(*) FROM pragma_table_info('jobs') WHERE name = 'note'"), 0);
+	const char *one[] = { dcg_schema_steps[0], NULL };
+	fails(dcg_store_open_steps(&store, folder, one, &err), DCG_EVERSION);
+	says(".v1.backup");
+	ck_assert_int_eq(rename(backup, database), 0);
+	ok(dcg_store_open_steps(&store, folder, one, &err));
 }
 END_TEST
 
@@ -376,5 +447,6 @@ int main(void)
 	tcase_add_test(c, altered_tables_are_refused);
 	tcase_add_test(c, damaged_files_are_told_and_do_no_harm);
 	tcase_add_test(c, migration_keeps_a_backup);
+	tcase_add_test(c, version_1_is_migrated);
 	return tap_run(s);
 }

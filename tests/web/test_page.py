@@ -300,6 +300,18 @@ class Scenario:
         self.page.click("dialog button[value=yes]")
         self.page.wait(f"{STATE} === 'cancelled'", "cancelled")
 
+    def test_a_checkpoint_is_pinned(self):
+        """Of a job at rest. The button asks, the table shows it, and what others write on the job appears by itself."""
+        row = self.page.value("document.querySelector('[data-pin]').dataset.pin")
+        before = self.ask(f"/checkpoints/{row}")["pinned"]
+        assert before is False
+        self.page.click(f"[data-pin='{row}']")
+        self.page.wait(f"document.querySelector('[data-checkpoint=\"{row}\"] .tag')?.textContent === 'pinned'", "the pinned checkpoint")
+        assert self.ask(f"/checkpoints/{row}")["pinned"] is True
+        self.service.patch(f"/jobs/{self.job}", {"note": "looks good", "tags": ["keep"]})
+        self.page.wait("document.querySelector('.note').textContent === 'looks good'", "the note")
+        self.page.wait("document.querySelector('.tags .tag').textContent === 'keep'", "the tag")
+
     def test_a_failed_job_says_why(self):
         shutil.rmtree(os.path.join(self.service.root, "squares"))
         self.open_form("?dataset=squares")
