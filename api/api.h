@@ -35,7 +35,7 @@ int dcg_api_new(struct dcg_api **ret, const struct dcg_api_config *cfg, struct d
 int dcg_api_start(struct dcg_api *api, struct dcg_error *err);
 /* "http://127.0.0.1:8080", or "unix socket": where it listens. Owned by api. */
 const char *dcg_api_url(const struct dcg_api *api);
-/* From now on nothing is changed any more: POST and DELETE get 503. Reading goes on. */
+/* From now on nothing is changed any more: POST, PATCH and DELETE get 503. Reading goes on. */
 void dcg_api_begin_stop(struct dcg_api *api);
 /* Ends the event streams, lets requests finish (a few seconds at most for their
  * replies to be taken), closes everything. */
