@@ -304,7 +304,7 @@ def follow(daemon, job_id, seen):
         line = progress_line(job)
         if terminal:
             print("\r\033[K" + line[:shutil.get_terminal_size().columns - 1], end="", flush=True)
-        elif line != last_line and time.monotonic() - told >= 5:
+        elif line != last_line and time.monotonic() - told >= 20:
             print(line, flush=True)
             told, last_line = time.monotonic(), line
         time.sleep(0.5)

@@ -5,3 +5,5 @@ TESTS += tests/system/test_example.sh tests/system/test_manual.sh
 if HAVE_PYTHON
 TESTS += tests/system/test_kill.py tests/system/test_quickstart.py tests/system/test_readme.py
 endif
+# What ./quickstart leaves in a build folder.
+DISTCLEANFILES += make.log
