@@ -30,11 +30,20 @@ struct dcg_api_config {
 	void *log_user;
 };
 
+/* Is text fit for `listen`, and for `allowed_hosts`? DCG_EINVAL, DCG_EACCESS (no loopback address). */
+int dcg_api_check_listen(const char *text, struct dcg_error *err);
+int dcg_api_check_host(const char *text, struct dcg_error *err);
+
 /* All of cfg is copied. jobs must outlive the api. */
 int dcg_api_new(struct dcg_api **ret, const struct dcg_api_config *cfg, struct dcg_jobs *jobs, struct dcg_error *err);
 int dcg_api_start(struct dcg_api *api, struct dcg_error *err);
 /* "http://127.0.0.1:8080", or "unix socket": where it listens. Owned by api. */
 const char *dcg_api_url(const struct dcg_api *api);
+/* Change these while serving; they hold for what begins from now on. Any thread. */
+void dcg_api_adjust(struct dcg_api *api, int heartbeat_s, int request_timeout_s, int max_streams);
+/* Ask the served socket for /readyz, as a client would, and wait for any answer: 0, or what was
+ * in its way. A signal ends the wait. DCG_ETIMEOUT, DCG_ECANCELLED (signal), DCG_EIO. */
+int dcg_api_answers(const struct dcg_api *api, int timeout_ms, struct dcg_error *err);
 /* From now on nothing is changed any more: POST, PATCH and DELETE get 503. Reading goes on. */
 void dcg_api_begin_stop(struct dcg_api *api);
 /* Ends the event streams, lets requests finish (a few seconds at most for their

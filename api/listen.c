@@ -24,7 +24,7 @@ static int parse(const char *text, union address *a, socklen_t *size, struct dcg
 	const char *colon = strrchr(text, ':');
 	int64_t port = colon ? dcg_decimal(colon + 1, strlen(colon + 1)) : -1;
 	if (port < 0 || port > 65535 || (size_t)(colon - text) >= sizeof host)
-		return dcg_error_set(err, DCG_EINVAL, "listen: expected ADDRESS:PORT as in 127.0.0.1:8080, found \"%.100s\"", text);
+		return dcg_error_set(err, DCG_EINVAL, "expected ADDRESS:PORT as in 127.0.0.1:8080, found \"%.100s\"", text);
 	memcpy(host, text, (size_t)(colon - text));
 	host[colon - text] = 0;
 	memset(a, 0, sizeof *a);
@@ -43,7 +43,7 @@ static int parse(const char *text, union address *a, socklen_t *size, struct dcg
 		if (inet_pton(AF_INET, strcmp(host, "localhost") == 0 ? "127.0.0.1" : host, &a->v4.sin_addr) == 1)
 			return 0;
 	}
-	return dcg_error_set(err, DCG_EINVAL, "listen: expected a numeric address, [IPv6 address] or localhost before the port, found \"%.100s\"", text);
+	return dcg_error_set(err, DCG_EINVAL, "expected a numeric address, [IPv6 address] or localhost before the port, found \"%.100s\"", text);
 }
 
 static int is_loopback(const union address *a)
@@ -55,8 +55,16 @@ static int is_loopback(const union address *a)
 
 static int refuse(struct dcg_error *err, const char *where)
 {
-	return dcg_error_set(err, DCG_EACCESS, "listen: %s is not a loopback address: whoever reaches it could do everything, since there "
+	return dcg_error_set(err, DCG_EACCESS, "%s is not a loopback address: whoever reaches it could do everything, since there "
 		"are no passwords yet (listen on 127.0.0.1 and put ssh -L or a proxy with authentication before it)", where);
+}
+
+int dcg_api_check_listen(const char *text, struct dcg_error *err)
+{
+	union address a;
+	socklen_t size = 0;
+	int r = parse(text, &a, &size, err);
+	return r ? r : is_loopback(&a) ? 0 : refuse(err, text);
 }
 
 static int describe(struct dcg_api *api, int fd, struct dcg_error *err)
@@ -65,7 +73,7 @@ static int describe(struct dcg_api *api, int fd, struct dcg_error *err)
 	socklen_t size = sizeof a;
 	char text[INET6_ADDRSTRLEN];
 	if (getsockname(fd, &a.any, &size))
-		return dcg_error_sys(err, errno, "listen: cannot look at the socket");
+		return dcg_error_sys(err, errno, "cannot look at the socket");
 	if (a.any.sa_family == AF_UNIX) {
 		snprintf(api->url, sizeof api->url, "unix socket");
 		return 0;
@@ -75,7 +83,7 @@ static int describe(struct dcg_api *api, int fd, struct dcg_error *err)
 	else if (a.any.sa_family == AF_INET)
 		snprintf(api->url, sizeof api->url, "http://%s:%d", inet_ntop(AF_INET, &a.v4.sin_addr, text, sizeof text), ntohs(a.v4.sin_port));
 	else
-		return dcg_error_set(err, DCG_EUNSUPPORTED, "listen: the socket is neither IPv4, IPv6 nor a Unix socket");
+		return dcg_error_set(err, DCG_EUNSUPPORTED, "the socket is neither IPv4, IPv6 nor a Unix socket");
 	return is_loopback(&a) ? 0 : refuse(err, api->url);
 }
 
@@ -86,22 +94,20 @@ int dcg_api_listen(struct dcg_api *api, const char *text, int given, struct dcg_
 	int on = 1, r, fd = -1;
 	if (given > 0) {
 		r = describe(api, given, err);
-		if (!r)
-			api->listen_fd = given;
-		return r;
+		if (r)
+			goto fail;
+		api->listen_fd = given;
+		return 0;
 	}
-	r = parse(text, &a, &size, err);
-	if (r)
-		return r;
-	if (!is_loopback(&a))
-		return refuse(err, text);
+	if ((r = dcg_api_check_listen(text, err)) || (r = parse(text, &a, &size, err)))
+		goto fail;
 	fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) || bind(fd, &a.any, size) || listen(fd, 128)) {
 		int e = errno;
 		if (e == EADDRINUSE)
-			r = dcg_error_set(err, DCG_EBUSY, "listen: %s is taken by another program: choose another with --listen, or port 0 for any free one", text);
+			r = dcg_error_set(err, DCG_EBUSY, "%s is taken by another program: choose another with --listen, or port 0 for any free one", text);
 		else
-			r = dcg_error_sys(err, e, "listen: cannot listen on %s", text);
+			r = dcg_error_sys(err, e, "cannot listen on %s", text);
 		goto fail;
 	}
 	r = describe(api, fd, err);
@@ -112,5 +118,5 @@ int dcg_api_listen(struct dcg_api *api, const char *text, int given, struct dcg_
 fail:
 	if (fd >= 0)
 		close(fd);
-	return r;
+	return dcg_error_prefix(err, r, "listen");
 }

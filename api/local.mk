@@ -4,9 +4,9 @@ libdcgapi_la_SOURCES = \
 	api/api.h api/body.c api/guard.c api/handlers.h api/listen.c api/negotiate.c api/openapi.c \
 	api/pages.c api/pages.h api/peer.c api/reply.c api/reply.h api/reply_file.c api/request.c \
 	api/request.h api/router.c api/routes.c api/routes_daemon.c api/routes_datasets.c \
-	api/routes_files.c api/routes_generate.c api/routes_jobs.c api/routes_metrics.c api/routes_prometheus.c api/schemas.c \
-	api/schemas.h api/server.c api/server.h api/sse.c api/text.c api/text.h api/traffic.c \
-	api/traffic.h api/worker.c
+	api/routes_files.c api/routes_generate.c api/routes_jobs.c api/routes_metrics.c \
+	api/routes_prometheus.c api/schemas.c api/schemas.h api/self.c api/server.c api/server.h \
+	api/sse.c api/text.c api/text.h api/traffic.c api/traffic.h api/worker.c
 nodist_libdcgapi_la_SOURCES = api/pages_data.c
 libdcgapi_la_CFLAGS = $(AM_CFLAGS) $(MICROHTTPD_CFLAGS) $(CJSON_CFLAGS)
 libdcgapi_la_LIBADD = libdcgan-core.la $(MICROHTTPD_LIBS) $(CJSON_LIBS) $(PTHREAD_LIBS)

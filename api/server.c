@@ -47,6 +47,15 @@ static size_t leave_escaped(void *cls, struct MHD_Connection *connection, char *
 	return strlen(s);
 }
 
+int dcg_api_check_host(const char *text, struct dcg_error *err)
+{
+	char name[256];
+	int port;
+	if (dcg_guard_host(text, name, &port) || port >= 0)
+		return dcg_error_set(err, DCG_EINVAL, "expected a host name without a port, found \"%.100s\"", text);
+	return 0;
+}
+
 static int copy_hosts(struct dcg_api *api, const char *const *hosts, struct dcg_error *err)
 {
 	size_t n = 0;
@@ -58,8 +67,10 @@ static int copy_hosts(struct dcg_api *api, const char *const *hosts, struct dcg_
 	if (!api->allowed_hosts)
 		return dcg_error_set(err, DCG_ENOMEM, "out of memory");
 	for (size_t i = 0; i < n; i++) {
-		if (dcg_guard_host(hosts[i], name, &port) || port >= 0)
-			return dcg_error_set(err, DCG_EINVAL, "allowed host: expected a host name without a port, found \"%.100s\"", hosts[i]);
+		int r = dcg_api_check_host(hosts[i], err);
+		if (r)
+			return r;
+		dcg_guard_host(hosts[i], name, &port);
 		if (!(api->allowed_hosts[i] = strdup(name)))
 			return dcg_error_set(err, DCG_ENOMEM, "out of memory");
 	}
@@ -132,6 +143,13 @@ int dcg_api_start(struct dcg_api *api, struct dcg_error *err)
 const char *dcg_api_url(const struct dcg_api *api)
 {
 	return api->url;
+}
+
+void dcg_api_adjust(struct dcg_api *api, int heartbeat_s, int request_timeout_s, int max_streams)
+{
+	atomic_store(&api->heartbeat_s, heartbeat_s);
+	atomic_store(&api->request_timeout_s, request_timeout_s);
+	atomic_store(&api->max_streams, max_streams);
 }
 
 void dcg_api_begin_stop(struct dcg_api *api)

@@ -58,7 +58,8 @@ struct dcg_api {
 	void *log_user;
 	char *web_folder;
 	char **allowed_hosts; /* lower case, NULL-terminated; or NULL */
-	int heartbeat_s, request_timeout_s, max_connections, max_streams;
+	atomic_int heartbeat_s, request_timeout_s, max_streams;
+	int max_connections;
 
 	int listen_fd;
 	char url[96];

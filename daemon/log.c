@@ -1,30 +1,29 @@
 #include "daemon/log.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static enum dcg_api_level most = DCG_API_INFO; /* set before there are threads */
-static int journal;
+static atomic_int most = DCG_API_INFO;
+static int journal; /* set before there are threads */
 
-int dcg_log_begin(const char *level)
+void dcg_log_begin(enum dcg_api_level limit)
 {
-	static const char *const names[] = { "error", "warning", "info", "debug" };
 	unsigned long device, inode;
 	struct stat st;
 	/* Does standard error go to the journal? Then each line begins with its priority. */
 	const char *stream = getenv("JOURNAL_STREAM");
 	journal = stream && sscanf(stream, "%lu:%lu", &device, &inode) == 2 && !fstat(STDERR_FILENO, &st) &&
 		st.st_dev == device && st.st_ino == inode;
-	for (int i = 0; i < 4; i++)
-		if (strcmp(level, names[i]) == 0) {
-			most = (enum dcg_api_level)i;
-			return 0;
-		}
-	return -1;
+	dcg_log_limit(limit);
+}
+
+void dcg_log_limit(enum dcg_api_level limit)
+{
+	atomic_store(&most, (int)limit);
 }
 
 void dcg_log_line(void *user, enum dcg_api_level level, const char *text)
@@ -32,7 +31,7 @@ void dcg_log_line(void *user, enum dcg_api_level level, const char *text)
 	static const int priority[] = { 3, 4, 6, 7 };
 	static const char *const prefix[] = { "error: ", "warning: ", "", "debug: " };
 	(void)user;
-	if (level > most)
+	if ((int)level > atomic_load(&most))
 		return;
 	if (journal)
 		fprintf(stderr, "<%d>%s\n", priority[level], text);

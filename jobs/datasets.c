@@ -199,14 +199,15 @@ int dcg_jobs_dataset_preview(struct dcg_jobs *j, const char *name, uint8_t **ret
 	struct dcg_dataset_row row;
 	struct dcg_source *source;
 	struct dcg_picture grid = { 0 };
+	struct dcg_error why;
 	int count = 0;
 	int r = dcg_store_dataset_get(j->store, name, &row, err);
 	if (r)
 		return r;
-	r = dcg_dataset_source(j, &row, &source, err);
+	r = dcg_dataset_source(j, &row, &source, &why);
 	dcg_dataset_row_done(&row);
-	if (r)
-		return r == DCG_ENOENT ? DCG_EIO : r; /* the row is there, what it speaks of is not */
+	if (r) /* DCG_ENOENT would say that there is no such data set */
+		return dcg_error_set(err, r == DCG_ENOENT ? DCG_ESTATE : r, "%s", why.text);
 	const struct dcg_source_info *info = dcg_source_info(source);
 	int side = info->width < info->height ? info->width : info->height, channels = info->channels == 1 ? 1 : 3;
 	side = side > PREVIEW_SIDE ? PREVIEW_SIDE : side < 1 ? 1 : side;

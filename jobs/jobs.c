@@ -176,6 +176,27 @@ void dcg_jobs_wake(struct dcg_jobs *j)
 	pthread_mutex_unlock(&j->lock);
 }
 
+void dcg_jobs_moved(struct dcg_jobs *j)
+{
+	atomic_fetch_add(&j->moves, 1);
+}
+
+int dcg_jobs_moving(struct dcg_jobs *j, uint64_t *seen)
+{
+	pthread_mutex_lock(&j->lock);
+	int idle = j->idle;
+	pthread_mutex_unlock(&j->lock);
+	uint64_t now = atomic_load(&j->moves) + 1; /* never 0 */
+	int moving = idle || now != *seen;
+	*seen = now;
+	return moving;
+}
+
+void dcg_jobs_adjust(struct dcg_jobs *j, int max_queued)
+{
+	atomic_store(&j->max_queued, max_queued);
+}
+
 int dcg_jobs_each(struct dcg_jobs *j, int state, int (*fn)(void *user, struct dcg_job_row *row, struct dcg_error *err), void *user, struct dcg_error *err)
 {
 	struct dcg_job_filter f = { .state = state, .limit = DCG_PAGE };

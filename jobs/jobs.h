@@ -41,8 +41,8 @@ struct dcg_jobs_config {
 	int64_t disk_reserve; /* bytes of the disk that are left free; 0: 256 MB; < 0: none */
 };
 
-/* Opens the store, recovers (removes temporaries and files without a row, flags rows
- * without a file, puts interrupted jobs back into the queue, rewinds them to their newest
+/* Opens the store, recovers (removes temporaries and files without a row, drops rows whose
+ * file is lost and says so in the job's log, puts interrupted jobs back into the queue, rewinds them to their newest
  * checkpoint), registers the built-in data sets. No thread runs yet. */
 int dcg_jobs_new(struct dcg_jobs **ret, const struct dcg_jobs_config *cfg, struct dcg_error *err);
 int dcg_jobs_start(struct dcg_jobs *j, struct dcg_error *err);
@@ -117,9 +117,16 @@ int dcg_jobs_dataset_register(struct dcg_jobs *j, const cJSON *body, char ret_na
 int dcg_jobs_dataset_delete(struct dcg_jobs *j, const char *name, struct dcg_error *err); /* DCG_ESTATE while a live job uses it */
 /* JSON as the API shows it; details adds the names of the classes. */
 cJSON *dcg_jobs_dataset_json(struct dcg_jobs *j, const struct dcg_dataset_row *r, int details);
-/* A grid of its first 64 pictures at 64 pixels or less, PNG in malloc'd memory. */
+/* A grid of its first 64 pictures at 64 pixels or less, PNG in malloc'd memory. DCG_ENOENT:
+ * no such data set; DCG_ESTATE: its source has gone. */
 int dcg_jobs_dataset_preview(struct dcg_jobs *j, const char *name, uint8_t **ret_png, size_t *ret_size, struct dcg_error *err);
 
+/* Change the limit while working. */
+void dcg_jobs_adjust(struct dcg_jobs *j, int max_queued);
+/* For a watchdog: has the worker moved since the call that set *seen (0 at first)? One without
+ * a job counts as moving. Progress is a picture prepared, an event of the trainer, an
+ * attempt to record: no time passing by itself. */
+int dcg_jobs_moving(struct dcg_jobs *j, uint64_t *seen);
 /* Bytes free on the disk, and how many of them are kept. */
 void dcg_jobs_room(struct dcg_jobs *j, int64_t *ret_free, int64_t *ret_reserve);
 

@@ -18,6 +18,7 @@ static void on_progress(void *user, uint32_t done, uint32_t count)
 {
 	struct dcg_run *run = user;
 	struct dcg_jobs *j = run->j;
+	dcg_jobs_moved(j);
 	pthread_mutex_lock(&j->lock);
 	j->current.done = done;
 	j->current.count = count;
@@ -35,7 +36,9 @@ static void on_progress(void *user, uint32_t done, uint32_t count)
 
 static int on_cancelled(void *user)
 {
-	return is_over(((struct dcg_run *)user)->j);
+	struct dcg_jobs *j = ((struct dcg_run *)user)->j;
+	dcg_jobs_moved(j); /* asked between pictures */
+	return is_over(j);
 }
 
 static void on_bad_file(void *user, const struct dcg_error *why)

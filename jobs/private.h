@@ -18,6 +18,7 @@
 
 #include <limits.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "data/dataset.h"
 #include "jobs/jobs.h"
@@ -33,7 +34,7 @@ struct dcg_jobs {
 	/* Constant after dcg_jobs_new. */
 	char *state_folder; /* absolute */
 	char **roots;       /* NULL-terminated */
-	int max_queued;
+	atomic_int max_queued;
 	int64_t reserve;    /* bytes; 0: none */
 	struct dcg_store *store;
 
@@ -42,6 +43,7 @@ struct dcg_jobs {
 	int stopping, quick;    /* asked by dcg_jobs_stop */
 	int64_t room_failed;    /* bytes that were free when a file found no room; -1: none did */
 	int woken;              /* the queue may have something new */
+	int idle;               /* the worker waits for a job */
 	int working, joining;   /* the thread exists; somebody waits for its end */
 	pthread_t thread;
 	struct {
@@ -54,6 +56,8 @@ struct dcg_jobs {
 		int waiting;           /* for room on the disk */
 		char trouble[200];     /* why nothing can be recorded at present; "" */
 	} current;
+
+	_Atomic uint64_t moves; /* counts the worker's progress */
 
 	pthread_mutex_t event_lock;
 	void (*event_fn)(void *user);
@@ -214,6 +218,7 @@ int dcg_dataset_source(struct dcg_jobs *j, const struct dcg_dataset_row *row, st
 /* Commit, or roll back when own is an error of ours, and tell the listener. */
 int dcg_jobs_commit(struct dcg_jobs *j, struct dcg_store_tx *tx, int own, struct dcg_error *err);
 void dcg_jobs_wake(struct dcg_jobs *j);
+void dcg_jobs_moved(struct dcg_jobs *j);
 int64_t dcg_monotonic_ms(void);
 /* Visit every job in a state (-1: any), oldest last; stops at the first non-zero answer
  * and returns it. */
@@ -237,7 +242,7 @@ struct dcg_run {
 	int64_t room_at;       /* monotonic: when to look again for room on the disk */
 	int lost_checkpoint, lost_sample; /* found no room */
 	char waiting[120];     /* why it is paused */
-	int64_t flush_at;      /* monotonic: when they are due */
+	int64_t flush_at;      /* monotonic: when they are due, if there are any */
 	int64_t trouble_since; /* monotonic: when recording began to fail; 0 */
 	int64_t told_at;       /* monotonic: last progress of preparing */
 	int bad_files;

@@ -7,7 +7,7 @@
 #include <string.h>
 
 enum {
-	FLUSH_MS = 250,     /* metrics wait so long for company */
+	FLUSH_MS = 250,     /* between transactions, so that metrics come together */
 	RETRY_MS = 1000,    /* when the store could not take something */
 	METRICS_AN_EVENT = 500,
 	PRUNE_EVERY = 64, PRUNE_CHUNK = 2000, /* transactions, events */
@@ -19,11 +19,6 @@ enum {
 void dcg_run_metric(struct dcg_run *run, const struct dcg_event *ev)
 {
 	const struct dcg_gan_losses *l = &ev->u.metric.losses;
-	if (!run->count) {
-		int64_t due = dcg_monotonic_ms() + FLUSH_MS;
-		if (run->flush_at < due && !run->trouble_since)
-			run->flush_at = due;
-	}
 	run->metrics[run->count++] = (struct dcg_metric_row){ .step = ev->step, .value = {
 		[DCG_SERIES_LOSS_D] = l->loss_d, [DCG_SERIES_LOSS_G] = l->loss_g, [DCG_SERIES_D_REAL] = l->d_real,
 		[DCG_SERIES_D_FAKE] = l->d_fake, [DCG_SERIES_D_FAKE_AFTER] = l->d_fake_after,
@@ -193,6 +188,7 @@ int dcg_run_record(struct dcg_run *run, const struct dcg_record *what, struct dc
 	}
 	run->row = row;
 	run->count = 0;
+	run->flush_at = dcg_monotonic_ms() + FLUSH_MS;
 	run->records++;
 	return 0;
 }
@@ -203,6 +199,7 @@ static void trouble_begins(struct dcg_run *run, struct dcg_error *why)
 {
 	if (!run->trouble_since)
 		run->trouble_since = dcg_monotonic_ms();
+	dcg_jobs_moved(run->j); /* waiting for a disk is no standstill: a restart would not help */
 	dcg_text_hide(why->text, run->j->state_folder);
 	pthread_mutex_lock(&run->j->lock);
 	snprintf(run->j->current.trouble, sizeof run->j->current.trouble, "%.199s", why->text);

@@ -19,6 +19,7 @@ static int newest_sound(struct dcg_run *run, struct dcg_file_row *ret, struct dc
 		return r;
 	r = DCG_ENOENT;
 	while (r && count--) {
+		dcg_jobs_moved(run->j);
 		r = dcg_job_file_verify(run->j, DCG_FILE_CHECKPOINT, &rows[count], &why);
 		if (r)
 			dcg_run_log(run, "error", "the checkpoint of step %lld cannot be used: %s", (long long)rows[count].step, why.text);
@@ -130,12 +131,15 @@ static void train(struct dcg_run *run, struct dcg_error *why)
 {
 	struct dcg_event ev;
 	while (!run->abandoned) {
-		int r = dcg_trainer_next(run->trainer, &ev, TICK_MS);
+		int64_t due = run->flush_at - dcg_monotonic_ms();
+		int wait = !run->count || due > TICK_MS ? TICK_MS : due < 0 ? 0 : (int)due;
+		int r = dcg_trainer_next(run->trainer, &ev, wait);
 		if (r && r != DCG_ETIMEOUT) {
 			dcg_error_set(why, r, "the training ended without a word: %s", dcg_strerror(r));
 			return;
 		}
 		if (!r) {
+			dcg_jobs_moved(run->j);
 			switch (ev.type) {
 			case DCG_EVENT_STARTED: on_started(run, &ev); break;
 			case DCG_EVENT_METRIC: dcg_run_metric(run, &ev); break;
@@ -241,10 +245,13 @@ void *dcg_worker_main(void *jobs)
 {
 	struct dcg_jobs *j = jobs;
 	struct dcg_error err;
+	pthread_setname_np(pthread_self(), "dcg-worker");
 	pthread_mutex_lock(&j->lock);
 	while (!j->stopping) {
 		struct dcg_job_row row;
 		j->woken = 0;
+		j->idle = 0;
+		dcg_jobs_moved(j);
 		pthread_mutex_unlock(&j->lock);
 		int r = dcg_room_go_on(j, &err);
 		if (!r)
@@ -254,6 +261,7 @@ void *dcg_worker_main(void *jobs)
 			dcg_job_row_done(&row);
 		}
 		pthread_mutex_lock(&j->lock);
+		j->idle = 1;
 		if (r == DCG_ENOENT) {
 			while (!j->woken && !j->stopping)
 				pthread_cond_wait(&j->changed, &j->lock);

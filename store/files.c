@@ -18,7 +18,7 @@ int dcg_store_file_insert(struct dcg_store_tx *tx, enum dcg_file_kind kind, cons
 			"INSERT INTO checkpoints(job, step, epoch, name, size, sha256, created_ms, pinned, score, epoch_end, label)"
 			" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 			" ON CONFLICT(job, step) DO UPDATE SET epoch=excluded.epoch, name=excluded.name, size=excluded.size,"
-			" sha256=excluded.sha256, created_ms=excluded.created_ms, score=excluded.score,"
+			" sha256=excluded.sha256, created_ms=excluded.created_ms, score=coalesce(excluded.score, score),"
 			" epoch_end=excluded.epoch_end RETURNING id",
 	};
 	struct dcg_sql *q = tx->sql;

@@ -170,7 +170,8 @@ struct dcg_file_row {
 };
 enum dcg_file_kind { DCG_FILE_SAMPLE, DCG_FILE_CHECKPOINT };
 
-/* A row of the same job and step is replaced, but keeps its id, pin and label. */
+/* A row of the same job and step is replaced; it keeps its id, pin and label, and its score when
+ * r has none. */
 int dcg_store_file_insert(struct dcg_store_tx *tx, enum dcg_file_kind kind, const struct dcg_file_row *r, int64_t *ret_id);
 int dcg_store_file_update(struct dcg_store_tx *tx, enum dcg_file_kind kind, const struct dcg_file_row *r); /* pinned, label, score */
 int dcg_store_file_delete(struct dcg_store_tx *tx, enum dcg_file_kind kind, int64_t id);

@@ -26,6 +26,7 @@ endif
 endif
 if DAEMON
 include tests/api/local.mk
+include tests/daemon/local.mk
 include tests/web/local.mk
 include tests/system/local.mk
 endif

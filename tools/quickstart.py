@@ -285,11 +285,11 @@ def sample_path(daemon, job, sample):
     return os.path.join(daemon.state, "jobs", str(job), "samples", "step-%010d.png" % sample["step"])
 
 
-def follow(daemon, job_id, seen=None):
-    """Show progress until the job has ended; gives its last row. Samples up to the step in
-    seen were told by an earlier run."""
+def follow(daemon, job_id, seen):
+    """Show progress, and name the sample grids of steps above seen, until the job has ended;
+    gives its last row."""
     terminal = sys.stdout.isatty()
-    told, last_line, seen = 0, "", -1 if seen is None else seen
+    told, last_line = 0, ""
     while True:
         job = daemon.ask("GET", "/jobs/%d" % job_id)
         ended = job["state"] not in LIVE
@@ -304,7 +304,7 @@ def follow(daemon, job_id, seen=None):
         line = progress_line(job)
         if terminal:
             print("\r\033[K" + line[:shutil.get_terminal_size().columns - 1], end="", flush=True)
-        elif line != last_line and time.monotonic() - told >= 5:
+        elif line != last_line and time.monotonic() - told >= 20:
             print(line, flush=True)
             told, last_line = time.monotonic(), line
         time.sleep(0.5)
@@ -335,7 +335,7 @@ def smoke(daemon, words):
     body = dict(SMOKE)
     body.update(job_parameters(daemon, words))
     job = daemon.ask("POST", "/jobs", body)
-    job = follow(daemon, job["id"])
+    job = follow(daemon, job["id"], math.inf)  # those pictures do not stay
     check_ended_well(job)
     for key in ("loss_d", "loss_g"):
         if job[key] is None or not math.isfinite(job[key]):
@@ -350,7 +350,7 @@ def smoke(daemon, words):
 def train(daemon, words, stay):
     job_id = find_or_submit(daemon, job_parameters(daemon, words))
     known = daemon.ask_all("/jobs/%d/samples" % job_id, "samples")
-    job = follow(daemon, job_id, known[-1]["step"] if known else None)
+    job = follow(daemon, job_id, known[-1]["step"] if known else -1)
     check_ended_well(job)
     say("job %d is done; its last pictures are in %s" % (job_id, newest_sample(daemon, job_id)))
     if stay:

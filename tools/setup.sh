@@ -3,7 +3,7 @@
 
 # What building takes on a Debian 12 that has nothing.
 build_packages='build-essential autoconf automake libtool pkg-config autoconf-archive
-	libmicrohttpd-dev libcjson-dev libopenblas-dev libsqlite3-dev libstb-dev libjpeg62-turbo-dev
+	libmicrohttpd-dev libcjson-dev libinih-dev libopenblas-dev libsqlite3-dev libstb-dev libjpeg62-turbo-dev
 	libpng-dev libwebp-dev zlib1g-dev nettle-dev libjs-chart.js python3'
 
 say() {

@@ -5,7 +5,8 @@ export class ApiError extends Error {
 	constructor(status, problem, fallback) {
 		super(problem.detail || problem.title || fallback);
 		this.status = status;
-		this.fields = Array.isArray(problem.errors) ? problem.errors : [];
+		/** [{pointer, detail}]: what is wrong with which field. */
+		this.fields = (Array.isArray(problem.errors) ? problem.errors : []).map((e) => ({ pointer: String(e.pointer ?? ''), detail: String(e.detail ?? '') }));
 	}
 }
 

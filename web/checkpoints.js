@@ -10,7 +10,7 @@ export function checkpoints({ id, query, setQuery, signal }) {
 	const body = h('div', {});
 	const node = h('section', { class: 'card', 'aria-labelledby': 'checkpoints-title' },
 		h('div', { class: 'card-head' }, h('h2', { id: 'checkpoints-title' }, 'Checkpoints')), body);
-	const generate = generator({ query, setQuery, signal });
+	const generate = generator({ query, setQuery, signal }, load);
 	let timer = 0;
 	let failed = false;
 

@@ -8,7 +8,7 @@ export const GROUPS = [
 	['Training', ['max_steps', 'schedule', 'd_steps', 'g_steps', 'label_smoothing', 'flip', 'seed', 'from_checkpoint']],
 	['Optimiser', ['lr_g', 'lr_d', 'beta1', 'beta2', 'weight_decay']],
 	['Samples', ['sample_every', 'sample_count', 'sample_bn', 'ema']],
-	['Checkpoints', ['checkpoint_every', 'checkpoint_minutes', 'keep_last', 'keep_every']],
+	['Checkpoints', ['checkpoint_every', 'checkpoint_minutes', 'keep_last', 'keep_every', 'swd_images']],
 	['Machine', ['priority', 'threads', 'precision', 'kernel', 'on_error']],
 ];
 
@@ -19,7 +19,7 @@ const LABELS = {
 	label_smoothing: 'Label smoothing', flip: 'Mirror pictures', seed: 'Seed', from_checkpoint: 'Start from checkpoint',
 	lr_g: 'Learning rate of G', lr_d: 'Learning rate of D', beta1: 'Adam beta 1', beta2: 'Adam beta 2', weight_decay: 'Weight decay',
 	sample_every: 'Epochs between samples', sample_count: 'Pictures in a sample', sample_bn: 'Batch norm when sampling', ema: 'Average of G (ema)',
-	checkpoint_every: 'Epochs between checkpoints', checkpoint_minutes: 'Minutes between checkpoints', keep_last: 'Newest kept', keep_every: 'Also keep every',
+	checkpoint_every: 'Epochs between checkpoints', checkpoint_minutes: 'Minutes between checkpoints', keep_last: 'Newest kept', keep_every: 'Also keep every', swd_images: 'Pictures scored',
 	priority: 'Priority', threads: 'Threads', precision: 'Precision', kernel: 'Kernel', on_error: 'Unreadable pictures',
 };
 

@@ -183,5 +183,5 @@ export function datasetLine(d) {
 
 function curlCommand(object) {
 	const quoted = JSON.stringify(object).replaceAll("'", "'\\''");
-	return `curl ${location.origin}/jobs -H 'Content-Type: application/json' \\\n  -d '${quoted}'`;
+	return `curl ${location.origin}/jobs \\\n  -H 'Content-Type: application/json' \\\n  -d '${quoted}'`;
 }

@@ -5,7 +5,8 @@ import * as f from './format.js';
 import * as api from './api.js';
 import { pixelPicture } from './picture.js';
 
-export function generator({ query, setQuery, signal }) {
+/** reload(): asks for the checkpoints anew, and calls offer. */
+export function generator({ query, setQuery, signal }, reload) {
 	const from = h('select', { id: 'generate-from' });
 	const n = h('input', { type: 'number', id: 'generate-n', min: 1, max: 1024, step: 1, value: query.get('n') ?? '64', inputmode: 'numeric' });
 	const seed = h('input', { type: 'number', id: 'generate-seed', min: 0, step: 1, value: query.get('seed') ?? '1', inputmode: 'numeric' });
@@ -28,7 +29,7 @@ export function generator({ query, setQuery, signal }) {
 	let blobUrl = null; // what is shown
 	let wanted = Number(query.get('checkpoint')) || null;
 
-	async function draw() {
+	async function draw(again = false) {
 		setText(error, '');
 		const count = whole(n), number = whole(seed);
 		if (count === null || number === null) {
@@ -55,7 +56,14 @@ export function generator({ query, setQuery, signal }) {
 			wanted = Number(checkpoint);
 			setQuery({ checkpoint, seed: String(number), n: count === 64 ? '' : String(count) });
 		} catch (e) {
-			if (!signal.aborted)
+			const gone = e.status === 404;
+			if (gone)
+				await reload();
+			// The newest one was meant, and newer ones have taken its place meanwhile.
+			const retry = gone && !again && wanted === null && from.value !== checkpoint;
+			if (retry)
+				setTimeout(draw, 0, true);
+			else if (!signal.aborted)
 				setText(error, e.fields.length > 0 ? e.fields.map((x) => `${x.pointer.slice(1)}: ${x.detail}`).join('; ') : e.message);
 		}
 		picture.frame.classList.remove('waiting');

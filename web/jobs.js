@@ -13,13 +13,13 @@ const STATES = ['queued', 'preparing', 'running', 'paused', 'succeeded', 'failed
 export function jobsView({ query, setQuery, signal }) {
 	const filter = h('select', { id: 'state-filter' }, h('option', { value: '' }, 'All states'),
 		STATES.map((s) => h('option', { value: s }, s)));
+	const choice = h('div', { class: 'field inline' }, h('label', { for: 'state-filter' }, 'State'), filter);
 	filter.value = STATES.includes(query.get('state')) ? query.get('state') : '';
 	const body = h('div', {});
 	const list = h('ul', { class: 'jobs' });
 	const more = h('button', { type: 'button', class: 'more', hidden: true }, 'Show older jobs');
 	const node = h('section', {},
-		h('div', { class: 'title-row' }, h('h1', {}, 'Jobs'),
-			h('div', { class: 'field inline' }, h('label', { for: 'state-filter' }, 'State'), filter)),
+		h('div', { class: 'title-row' }, h('h1', {}, 'Jobs'), choice),
 		body);
 	const rows = new Map(); // id -> row
 	let next = null;
@@ -40,6 +40,7 @@ export function jobsView({ query, setQuery, signal }) {
 
 	function show() {
 		more.hidden = next === null;
+		choice.hidden = rows.size === 0 && !filter.value;
 		replace(body, rows.size > 0 ? [list, more] : empty(filter.value, () => {
 			filter.value = '';
 			filter.dispatchEvent(new Event('change'));
@@ -114,7 +115,7 @@ function empty(state, clear) {
 		h('p', {}, 'A job trains a DCGAN on a data set: choose one, and watch it learn to draw.'),
 		h('a', { class: 'button primary', href: '#/new' }, 'Start a job'),
 		h('p', { class: 'muted' }, 'Or from a terminal:'),
-		h('pre', {}, h('code', {}, `curl ${location.origin}/jobs -H 'Content-Type: application/json' \\\n  -d '{"dataset":"fashion-mnist"}'`)));
+		h('pre', {}, h('code', {}, `curl ${location.origin}/jobs \\\n  -H 'Content-Type: application/json' \\\n  -d '{"dataset":"fashion-mnist"}'`)));
 }
 
 function summary(job) {

@@ -76,7 +76,7 @@ static int code_of_errno(int errnum)
 	case ENOMEM: return DCG_ENOMEM;
 	case EINVAL: return DCG_EINVAL;
 	case ENOENT: case ENOTDIR: return DCG_ENOENT;
-	case ENOSPC: case EDQUOT: return DCG_ENOSPC;
+	case ENOSPC: case EDQUOT: case EFBIG: return DCG_ENOSPC;
 	case EACCES: case EPERM: case EXDEV: case ELOOP: return DCG_EACCESS;
 	case EEXIST: return DCG_EEXIST;
 	case EBUSY: case EWOULDBLOCK: return DCG_EBUSY;

@@ -138,7 +138,7 @@ int dcg_file_read(const char *path, size_t max_bytes, char **ret_data, size_t *r
 	char *data = NULL;
 	struct stat st;
 	size_t size = 0;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); /* a FIFO must not stop us */
 	if (fd < 0)
 		return dcg_error_sys(err, errno, "%s: cannot open", path);
 	if (fstat(fd, &st) < 0) {

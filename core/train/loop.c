@@ -204,7 +204,8 @@ static enum verdict run(struct dcg_trainer *t, struct dcg_error *err)
 			*err = failure;
 			break;
 		}
-		v = obey(t);
+		if (t->state.step < t->steps_total) /* after the last it is too late to stop */
+			v = obey(t);
 	}
 	return v;
 }

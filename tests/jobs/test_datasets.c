@@ -96,6 +96,8 @@ START_TEST(test_swapped)
 	char moved[600];
 	snprintf(moved, sizeof moved, "%s/moved", w.data);
 	ck_assert_int_eq(rename(path, moved), 0);
+	fails(dcg_jobs_dataset_preview(w.jobs, "b", &png, &size, &err), DCG_ESTATE);
+	ck_assert_int_eq(err.code, DCG_ESTATE);
 	ck_assert_int_eq(symlink("../outside", path), 0);
 	fails(dcg_jobs_dataset_preview(w.jobs, "b", &png, &size, &err), DCG_EACCESS);
 	ck_assert_int_eq(unlink(path), 0);

@@ -309,6 +309,49 @@ START_TEST(test_fails_with_reason)
 }
 END_TEST
 
+/* Pictures that cannot be read: named in the log up to a number, or the end of the job. */
+START_TEST(test_bad_pictures)
+{
+	enum { GOOD = 40, BAD = 23 };
+	char path[512];
+	uint8_t *png, pixels[SIDE * SIDE];
+	size_t size;
+	struct dcg_log_row *rows;
+	size_t n, skipped = 0, summed = 0;
+	world_open(&w);
+	snprintf(path, sizeof path, "%s/mixed", w.data);
+	ok(dcg_file_make_folder(path, &err));
+	for (int i = 0; i < GOOD + BAD; i++) {
+		for (int k = 0; k < SIDE * SIDE; k++)
+			pixels[k] = (uint8_t)(k * i);
+		struct dcg_picture p = { .width = SIDE, .height = SIDE, .channels = 1, .pixels = pixels };
+		ok(dcg_picture_png(&p, &png, &size, &err));
+		snprintf(path, sizeof path, "%s/mixed/%02d.png", w.data, i);
+		ok(dcg_file_write_atomic(path, png, i < GOOD ? size : size / 2, &err));
+		free(png);
+	}
+	ck_assert_int_eq(post_dataset(&w, "{\"name\":\"mixed\",\"path\":\"mixed\"}"), 0);
+	ok(dcg_jobs_start(w.jobs, &err));
+	int64_t id = submit(&w, "{\"dataset\":\"mixed\",\"ngf\":2,\"ndf\":2,\"batch_size\":8,\"epochs\":2,\"threads\":1}");
+	wait_state(&w, id, DCG_JOB_SUCCEEDED);
+	check_metrics(&w, id, 2 * (GOOD / 8));
+	ok(dcg_store_log(dcg_jobs_store(w.jobs), id, 0, 1000, &rows, &n, &err));
+	for (size_t i = 0; i < n; i++) {
+		skipped += strncmp(rows[i].text, "skipped: ", 9) == 0 && strcmp(rows[i].level, "warning") == 0;
+		summed += strstr(rows[i].text, "skipped 23 pictures") != NULL;
+		ck_assert_ptr_null(strstr(rows[i].text, w.folder));
+	}
+	dcg_store_log_free(rows, n);
+	ck_assert_uint_eq(skipped, 20);
+	ck_assert_uint_eq(summed, 1);
+	id = submit(&w, "{\"dataset\":\"mixed\",\"size\":28,\"ngf\":2,\"ndf\":2,\"batch_size\":8,\"on_error\":\"fail\"}");
+	wait_state(&w, id, DCG_JOB_FAILED);
+	struct dcg_job_row row = get(&w, id);
+	ck_assert_msg(strstr(row.error, "40.png") && !strstr(row.error, w.folder), "%s", row.error);
+	dcg_job_row_done(&row);
+}
+END_TEST
+
 /* The newest 100,000 are kept. */
 START_TEST(test_events_are_pruned)
 {
@@ -345,6 +388,7 @@ int main(void)
 	tcase_add_test(t, test_pause_lets_the_next_run);
 	tcase_add_test(t, test_files_now);
 	tcase_add_test(t, test_fails_with_reason);
+	tcase_add_test(t, test_bad_pictures);
 	tcase_add_test(t, test_events_are_pruned);
 	suite_add_tcase(s, t);
 	return tap_run(s);

@@ -285,7 +285,7 @@ static int64_t meet_full_disk(void)
 {
 	char status[300] = "";
 	world_start(&w);
-	int64_t id = submit(&w, "{" TINY ",\"epochs\":500,\"sample_every\":0,\"checkpoint_every\":0}");
+	int64_t id = submit(&w, "{" TINY ",\"epochs\":250,\"sample_every\":0,\"checkpoint_every\":0}");
 	wait_state(&w, id, DCG_JOB_RUNNING);
 	wait_step(&w, id, 0);
 	fill_disk();
@@ -307,8 +307,8 @@ START_TEST(test_full_disk)
 	ck_assert_int_eq(state_of(&w, id), DCG_JOB_RUNNING);
 	make_room();
 	wait_state(&w, id, DCG_JOB_SUCCEEDED);
-	check_metrics(&w, id, 500 * STEPS_PER_EPOCH);
-	check_events(&w, id, 500 * STEPS_PER_EPOCH, NULL);
+	check_metrics(&w, id, 250 * STEPS_PER_EPOCH);
+	check_events(&w, id, 250 * STEPS_PER_EPOCH, NULL);
 	logged(id, "nothing could be recorded");
 }
 END_TEST
@@ -325,8 +325,8 @@ START_TEST(test_stop_on_full_disk)
 	world_close(&w);
 	world_start(&w);
 	wait_state(&w, id, DCG_JOB_SUCCEEDED);
-	check_metrics(&w, id, 500 * STEPS_PER_EPOCH);
-	check_events(&w, id, 500 * STEPS_PER_EPOCH, NULL);
+	check_metrics(&w, id, 250 * STEPS_PER_EPOCH);
+	check_events(&w, id, 250 * STEPS_PER_EPOCH, NULL);
 }
 END_TEST
 

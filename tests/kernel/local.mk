@@ -12,9 +12,3 @@ tests_kernel_test_ref_LDADD = $(test_ldadd)
 tests_kernel_test_tables_SOURCES = tests/kernel/test_tables.c $(kernel_test_fixture)
 tests_kernel_test_tables_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_kernel_test_tables_LDADD = $(test_ldadd)
-
-# Not run by check: make tests/kernel/speed
-EXTRA_PROGRAMS += tests/kernel/speed
-tests_kernel_speed_SOURCES = tests/kernel/speed.c
-tests_kernel_speed_CFLAGS = $(AM_CFLAGS) $(OPENBLAS_CFLAGS)
-tests_kernel_speed_LDADD = libdcgan-core.la

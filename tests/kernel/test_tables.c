@@ -23,6 +23,8 @@ static const struct conv_case {
 	{ 17, 3, 3, 5, 2, 2, 1, 3, 3 }, { 2, 3, 3, 5, 2, 2, 1, 3, 3 },  /* some small pixels wholly outside */
 	{ 3, 4, 8, 5, 4, 4, 2, 1, 600 },                                /* a batch beyond a panel */
 	{ 3, 80, 2, 5, 4, 2, 2, 1, 2 },                                 /* more rows than bands */
+	{ 17, 16, 16, 33, 4, 4, 2, 1, 17 }, { 40, 24, 8, 17, 4, 4, 2, 1, 23 }, /* tiles of 4x4 and of 2x2 */
+	{ 17, 28, 28, 20, 4, 4, 2, 1, 5 }, { 20, 12, 20, 17, 4, 4, 2, 1, 3 },   /* 14 and 10 outputs: no whole tiles of 4x4 */
 };
 enum { CONV_CASES = sizeof conv_cases / sizeof *conv_cases };
 

@@ -36,6 +36,7 @@ OWNERS = (
                                      "core/train/safetensors")),
     (r"(jpeglib|jerror|turbojpeg|png|zlib)\.h|webp/.*|stb/.*", ("core/data/",)),
     (r"nettle/.*", ("core/base/",)),
+    (r"ini\.h", ("daemon/",)),
 )
 
 INCLUDE = re.compile(r"^[ \t]*#[ \t]*(?:include|include_next|import)\b[ \t]*(.*)$", re.M)
@@ -137,6 +138,7 @@ FAULTS = (
     ("store/side.c", '#include "train/trainer.h"\n', "store may not include"),
     ("jobs/up.c", '#include "api/api.h"\n', "jobs may not include"),
     ("jobs/sql.c", "#include <sqlite3.h>\n", "belongs to store/"),
+    ("api/ini.c", "#include <ini.h>\n", "belongs to daemon/"),
     ("daemon/web.c", "#include <microhttpd.h>\n", "belongs to api/"),
     ("core/nn/blas.c", "#include <cblas.h>\n", "belongs to core/kernel/"),
     ("core/base/simd.c", "#include <immintrin.h>\n", "belongs to core/kernel/"),

@@ -168,6 +168,9 @@ class Scenario:
         self.page.wait(f"{STEP} === {job['step']}", "the last point")
         self.page.wait(f"{EPOCH} === {EPOCHS}", "the last picture")
         assert self.page.value("document.querySelector('progress').value") == 1
+        newest = self.ask(f"/jobs/{self.job}/checkpoints")["checkpoints"][-1]
+        assert newest["step"] == job["step"], newest
+        self.page.wait(f"document.querySelector('[data-checkpoint]')?.dataset.checkpoint === '{newest['id']}'", "the last checkpoint")
 
     def draw(self, seed):
         """Generates with a seed; what the picture holds."""

@@ -63,10 +63,11 @@ int dcg_simd_tensor_new(struct dcg_backend *be, struct dcg_tensor **ret, struct 
 {
 	struct dcg_shape padded = shape;
 	size_t count;
-	padded.c = dcg_simd_channel_stride(shape.c);
 	int r = dcg_shape_check(shape, &count, err);
-	if (!r)
-		r = dcg_shape_check(padded, &count, err);
+	if (r)
+		return r;
+	padded.c = dcg_simd_channel_stride(shape.c);
+	r = dcg_shape_check(padded, &count, err);
 	if (r)
 		return r;
 	struct dcg_tensor *t = calloc(1, sizeof *t);
@@ -240,10 +241,11 @@ void dcg_simd_conv_free(struct dcg_conv *conv)
 int dcg_simd_bn_new(struct dcg_backend *be, struct dcg_bn **ret, struct dcg_shape shape, struct dcg_error *err)
 {
 	struct simd_backend *sb = (struct simd_backend *)be;
-	size_t count, cs = (size_t)dcg_simd_channel_stride(shape.c);
+	size_t count;
 	int r = dcg_shape_check(shape, &count, err);
 	if (r)
 		return r;
+	const size_t cs = (size_t)dcg_simd_channel_stride(shape.c);
 	struct dcg_bn *bn = calloc(1, sizeof *bn);
 	if (!bn)
 		return no_memory(err, "batch norm");

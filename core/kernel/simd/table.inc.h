@@ -1,4 +1,5 @@
-/* One instruction set's table. The including file defines DCG_TABLE (the overlay's name) and the instruction set for vec.h. */
+/* One instruction set's table. The including file defines DCG_TABLE (the overlay's name) and
+ * the instruction set for vec.h. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +9,10 @@
 
 #include "kernel/simd/wino.inc.h"
 #include "kernel/simd/gemm.inc.h"
-#include "kernel/simd/conv.inc.h"
+#include "kernel/simd/rows.inc.h"
+#include "kernel/simd/pack.inc.h"
+#include "kernel/simd/forward.inc.h"
+#include "kernel/simd/backward.inc.h"
 #include "kernel/simd/gradient.inc.h"
 #include "kernel/simd/layers.inc.h"
 #include "kernel/simd/choose.inc.h"

@@ -1,0 +1,92 @@
+/* What the passes of a convolution share: sizes, and A's rows gathered or transformed. */
+
+enum {
+	AW = VW == 16 ? 16 : 24, /* columns of A's panels in the gradient: a multiple of MR and VW */
+	BLOCK_BYTES = 600 << 10, /* of a worker's A: stays in L2 */
+	PITCH = 16,              /* added to A's rows: powers of two would share cache sets */
+};
+
+static int wino_m(enum form f) { return f == FORM_WINO4 ? 4 : 2; }
+static int is_wino(enum form f) { return f == FORM_WINO2 || f == FORM_WINO4; }
+static int round_up(int n, int to) { return (n + to - 1) / to * to; }
+static int ceil_div(int n, int by) { return (n + by - 1) / by; }
+static int points_of(enum form f) { return is_wino(f) ? (wino_m(f) + 1) * (wino_m(f) + 1) : 1; }
+static int min_int(int a, int b) { return a < b ? a : b; }
+static int max_int(int a, int b) { return a > b ? a : b; }
+static char *scratch_of(struct dcg_backend *be, int worker) { return ((struct simd_backend *)be)->scratch[worker]; }
+static char *shared_of(struct dcg_backend *be) { return ((struct simd_backend *)be)->shared; }
+
+static void panel_copy(panel *dst, const float *src, int n)
+{
+#if defined DCG_BF16
+	int i = 0;
+	for (; i + VW <= n; i += VW)
+		panel_store(dst + i, vload(src + i));
+	for (; i < n; i++)
+		dst[i] = panel_of(src[i]);
+#else
+	memcpy(dst, src, (size_t)n * sizeof *dst);
+#endif
+}
+
+static void panel_zero(panel *dst, int n)
+{
+	memset(dst, 0, (size_t)n * sizeof *dst);
+}
+
+/* ---- Gathering and transforming rows of A ------------------------------------------- */
+
+/* The taps of one output pixel, [r][s][cs_big] floats' worth. */
+static void gather_taps(const struct dcg_conv *cv, const float *image, int p, int q, panel *out)
+{
+	const struct dcg_conv_geometry *g = &cv->g;
+	int cs = cv->cs_big, w0 = q * g->stride - g->pad, s0 = w0 < 0 ? -w0 : 0, s1 = min_int(g->s, g->w - w0);
+	for (int r = 0; r < g->r; r++, out += g->s * cs) {
+		int h = p * g->stride - g->pad + r;
+		if (h < 0 || h >= g->h || s0 >= s1) {
+			panel_zero(out, g->s * cs);
+			continue;
+		}
+		panel_zero(out, s0 * cs);
+		panel_copy(out + s0 * cs, image + ((size_t)h * (size_t)g->w + (size_t)(w0 + s0)) * (size_t)cs, (s1 - s0) * cs);
+		panel_zero(out + s1 * cs, (g->s - s1) * cs);
+	}
+}
+
+/* Pixels of the big side under tile (ty, tx) in a phase; NULL outside. */
+ALWAYS void tile_pixels(int m, const struct dcg_conv *cv, const float *image, int phase, int ty, int tx, const float **src)
+{
+	for (int i = 0; i <= m; i++)
+		for (int j = 0; j <= m; j++) {
+			int h = 2 * (m * ty + i) - 1 + phase / 2, w = 2 * (m * tx + j) - 1 + phase % 2;
+			src[i * (m + 1) + j] = h < 0 || h >= cv->g.h || w < 0 || w >= cv->g.w ? NULL
+				: image + ((size_t)h * (size_t)cv->g.w + (size_t)w) * (size_t)cv->cs_big;
+		}
+}
+
+/* Pixels of the small side in tile (ty, tx); NULL outside. */
+ALWAYS void tile_outputs(int m, const struct dcg_conv *cv, const float *image, int ty, int tx, const float **src)
+{
+	for (int i = 0; i < m; i++)
+		for (int j = 0; j < m; j++)
+			src[i * m + j] = m * ty + i >= cv->g.p || m * tx + j >= cv->g.q ? NULL
+				: image + ((size_t)(m * ty + i) * (size_t)cv->g.q + (size_t)(m * tx + j)) * (size_t)cv->cs_small;
+}
+
+ALWAYS void data_vectors(int m, vf *v, const float *const *src, int c)
+{
+	vf d[WINO_MOST * WINO_MOST];
+	UNROLL
+	for (int i = 0; i < (m + 1) * (m + 1); i++)
+		d[i] = src[i] ? vload(src[i] + c) : vzero();
+	wino_data_2d(m, v, d);
+}
+
+ALWAYS void output_vectors(int m, vf *z, const float *const *src, int k)
+{
+	vf y[WINO_MOST * WINO_MOST];
+	UNROLL
+	for (int i = 0; i < m * m; i++)
+		y[i] = src[i] ? vload(src[i] + k) : vzero();
+	wino_out_adjoint_2d(m, z, y);
+}

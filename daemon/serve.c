@@ -1,0 +1,137 @@
+#include "daemon/serve.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/log.h"
+#include "daemon/notify.h"
+#include "daemon/signals.h"
+
+/* While stopping, systemd is asked for EXTEND_S more each STATUS_MS, up to STOP_MAX_MS after
+ * the worker was last seen moving: a step and a checkpoint of the largest networks. */
+enum { STATUS_MS = 5000, EXTEND_S = 30, STOP_MAX_MS = 600 * 1000 };
+
+/* The number of a signal that came; 0 when timeout_ms passed (-1: never) or *ret_done was set. */
+static int wait_signal(struct dcg_daemon *d, int timeout_ms, int *ret_done)
+{
+	struct pollfd p[2] = { { .fd = d->signal_fd, .events = POLLIN }, { .fd = d->done_fd, .events = POLLIN } };
+	if (poll(p, 2, timeout_ms) <= 0)
+		return 0;
+	*ret_done = (p[1].revents & POLLIN) != 0;
+	return dcg_signals_next(d->signal_fd);
+}
+
+static void tell_status(struct dcg_daemon *d, const char *also)
+{
+	char status[200];
+	dcg_jobs_status(d->jobs, status, sizeof status);
+	dcg_notify("%sSTATUS=%s", also, status);
+}
+
+/* --- Reload ------------------------------------------------------------------------------- */
+
+static void log_fault(void *user, const char *text)
+{
+	(void)user;
+	dcg_log(DCG_API_ERROR, "reload: %s", text);
+}
+
+static void log_change(void *user, int in_effect, const char *text)
+{
+	++*(int *)user;
+	dcg_log(in_effect ? DCG_API_INFO : DCG_API_WARNING, "reload: %s", text);
+}
+
+/* All of the new configuration is judged before any of it holds. */
+static void reload(struct dcg_daemon *d)
+{
+	struct dcg_options to, *o = &d->options;
+	struct dcg_faults faults = { .tell = log_fault };
+	struct timespec t;
+	int changes = 0;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	dcg_notify("RELOADING=1\nMONOTONIC_USEC=%lld\nSTATUS=Reading %s", (long long)t.tv_sec * 1000000 + t.tv_nsec / 1000, o->config);
+	if (dcg_options_load(&to, d->argc, d->argv, &faults)) {
+		dcg_log(DCG_API_ERROR, "reload: the old configuration stays");
+	} else {
+		dcg_options_reload(o, &to, log_change, &changes);
+		dcg_options_done(&to);
+		dcg_log_limit((enum dcg_api_level)o->log_level);
+		dcg_api_adjust(d->api, o->heartbeat_s, o->request_timeout_s, o->max_streams);
+		dcg_jobs_adjust(d->jobs, o->max_queued);
+		if (!changes)
+			dcg_log(DCG_API_INFO, "reload: nothing has changed");
+	}
+	tell_status(d, "READY=1\n");
+}
+
+/* --- Stop ----------------------------------------------------------------------------------- */
+
+static void *stop(void *arg)
+{
+	struct dcg_daemon *d = arg;
+	uint64_t one = 1;
+	dcg_api_begin_stop(d->api);
+	dcg_jobs_stop(d->jobs, 0);
+	dcg_api_stop(d->api);
+	ssize_t n = write(d->done_fd, &one, sizeof one);
+	(void)n;
+	return NULL;
+}
+
+/* A second signal gives up the checkpoint, a third everything. */
+static void wait_for_end(struct dcg_daemon *d)
+{
+	uint64_t seen = 0;
+	int done = 0, signals = 0;
+	int64_t moved = dcg_clock_ms();
+	while (!done) {
+		if (dcg_jobs_moving(d->jobs, &seen))
+			moved = dcg_clock_ms();
+		if (dcg_clock_ms() - moved < STOP_MAX_MS)
+			dcg_notify("EXTEND_TIMEOUT_USEC=%d", EXTEND_S * 1000000);
+		int number = wait_signal(d, STATUS_MS, &done);
+		if (!number || number == SIGHUP)
+			continue;
+		if (++signals == 2) {
+			dcg_log(DCG_API_WARNING, "leaving at once");
+			_exit(EXIT_FAILURE); /* the store survives this as it survives kill -9 */
+		}
+		dcg_jobs_stop(d->jobs, 1);
+	}
+}
+
+/* --- Serve ---------------------------------------------------------------------------------- */
+
+void dcg_serve(struct dcg_daemon *d)
+{
+	pthread_t thread;
+	int done = 0, supervised = getenv("NOTIFY_SOCKET") != NULL;
+	int64_t status_at = dcg_clock_ms() + STATUS_MS;
+	for (;;) {
+		int number = wait_signal(d, dcg_watchdog_wait(&d->watchdog, supervised ? STATUS_MS : -1), &done);
+		/* Without a file there is nothing to read again: a closed terminal ends us. */
+		if (number == SIGHUP && d->options.config)
+			reload(d);
+		else if (number)
+			break;
+		dcg_watchdog_look(&d->watchdog, d->api, d->jobs);
+		if (supervised && dcg_clock_ms() >= status_at) {
+			tell_status(d, "");
+			status_at = dcg_clock_ms() + STATUS_MS;
+		}
+	}
+	dcg_log(DCG_API_INFO, "stopping: a checkpoint is saved first; a second signal skips that");
+	dcg_notify("STOPPING=1\nSTATUS=Saving a checkpoint");
+	if (pthread_create(&thread, NULL, stop, d)) {
+		stop(d);
+		return;
+	}
+	wait_for_end(d);
+	pthread_join(thread, NULL);
+}
