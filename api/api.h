@@ -44,7 +44,7 @@ void dcg_api_adjust(struct dcg_api *api, int heartbeat_s, int request_timeout_s,
 /* Ask the served socket for /readyz, as a client would, and wait for any answer: 0, or what was
  * in its way. A signal ends the wait. DCG_ETIMEOUT, DCG_ECANCELLED (signal), DCG_EIO. */
 int dcg_api_answers(const struct dcg_api *api, int timeout_ms, struct dcg_error *err);
-/* From now on nothing is changed any more: POST and DELETE get 503. Reading goes on. */
+/* From now on nothing is changed any more: POST, PATCH and DELETE get 503. Reading goes on. */
 void dcg_api_begin_stop(struct dcg_api *api);
 /* Ends the event streams, lets requests finish (a few seconds at most for their
  * replies to be taken), closes everything. */

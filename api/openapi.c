@@ -113,6 +113,16 @@ static void whole_schema(struct doc *d, cJSON *parent, int64_t min, int64_t max,
 		put(d, schema, "default", cJSON_CreateNumber(strtod(fallback, NULL)));
 }
 
+static void text_schema(struct doc *d, cJSON *parent, const struct dcg_query *q)
+{
+	cJSON *schema = object(d, parent, "schema");
+	text(d, schema, "type", "string");
+	put(d, schema, "minLength", cJSON_CreateNumber((double)q->min));
+	put(d, schema, "maxLength", cJSON_CreateNumber((double)q->max));
+	if (q->pattern)
+		text(d, schema, "pattern", q->pattern);
+}
+
 static void parameters(struct doc *d, cJSON *operation, const struct dcg_route *r)
 {
 	cJSON *list = cJSON_CreateArray();
@@ -139,7 +149,7 @@ static void parameters(struct doc *d, cJSON *operation, const struct dcg_route *
 		if (q->whole)
 			whole_schema(d, p, q->min, q->max, q->fallback);
 		else
-			text(d, object(d, p, "schema"), "type", "string");
+			text_schema(d, p, q);
 	}
 	if (r->flags & DCG_ROUTE_KEY) {
 		cJSON *p = object(d, list, NULL);

@@ -21,13 +21,15 @@ struct dcg_request;
 
 enum { DCG_QUERY_MAX = 6, DCG_ANSWERS_MAX = 8, DCG_NAME_TEXT = 64 };
 
-/* A parameter after the "?". A whole number from min to max, or a text of min to max bytes. */
+/* A parameter after the "?". A whole number from min to max, or a text of min to max characters
+ * (and of a pattern, which handlers check and /openapi.json tells). */
 struct dcg_query {
 	const char *name;
 	int whole;
 	int64_t min, max;
 	const char *fallback; /* NULL: absent is not the same as any value */
 	const char *help;
+	const char *pattern; /* ECMA-262; NULL: any */
 };
 
 /* An answer a route may give. content: the name of a schema, a media type (with a "/"), or
@@ -123,6 +125,8 @@ int dcg_guard_host(const char *text, char out[256], int *ret_port);
 int dcg_router_split(struct dcg_request *rq);
 /* Find the route or page, its numbers, name and query parameters. */
 int dcg_router_find(struct dcg_request *rq);
+/* May n bytes be the name of a data set? */
+int dcg_dataset_name(const char *s, size_t n);
 /* A query parameter by name: as text (NULL: absent) or as a number (absent: -1). */
 const char *dcg_query_text(const struct dcg_request *rq, const char *name);
 int64_t dcg_query_number(const struct dcg_request *rq, const char *name);

@@ -75,7 +75,7 @@ int dcg_router_split(struct dcg_request *rq)
 	return 0;
 }
 
-static int is_dataset_name(const char *s, size_t n)
+int dcg_dataset_name(const char *s, size_t n)
 {
 	if (n == 0 || n >= DCG_NAME_TEXT)
 		return 0;
@@ -100,7 +100,7 @@ static int match_segment(struct dcg_request *rq, const char *pattern, size_t n, 
 	s += before;
 	size -= before + after;
 	if (strncmp(open, "{name}", 6) == 0) {
-		if (!is_dataset_name(s, size))
+		if (!dcg_dataset_name(s, size))
 			return 0;
 		memcpy(rq->name, s, size);
 		rq->name[size] = 0;
@@ -136,6 +136,15 @@ static int find_query(const struct dcg_route *route, const char *name)
 	return -1;
 }
 
+/* Of well-formed UTF-8. */
+static size_t characters(const char *s)
+{
+	size_t n = 0;
+	for (; *s; s++)
+		n += (*s & 0xc0) != 0x80;
+	return n;
+}
+
 /* Judges one name=value; adds what is wrong with it to errors. */
 static void take_query(struct dcg_request *rq, const char *name, const char *value, cJSON *errors)
 {
@@ -158,12 +167,12 @@ static void take_query(struct dcg_request *rq, const char *name, const char *val
 			snprintf(text, sizeof text, "expected a whole number from %lld to %lld, found %.40s", (long long)row->min,
 				(long long)row->max, value);
 	} else {
-		size_t n = strlen(value);
+		size_t n = characters(value);
 		if ((int64_t)n >= row->min && (int64_t)n <= row->max) {
 			rq->query[i] = value;
 			return;
 		}
-		snprintf(text, sizeof text, "expected a text of %lld to %lld bytes, found %zu", (long long)row->min, (long long)row->max, n);
+		snprintf(text, sizeof text, "expected a text of %lld to %lld characters, found %zu", (long long)row->min, (long long)row->max, n);
 	}
 	/* A cut name or value may have lost half a character. */
 	for (size_t n = strlen(text); n && !dcg_utf8_valid(text, n); n--)

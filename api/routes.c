@@ -2,22 +2,29 @@
 #include "api/handlers.h"
 
 #define LIMIT { "limit", 1, 1, 200, "50", "At most so many." }
-#define CURSOR { "cursor", 0, 1, 80, NULL, "\"next\" of the answer before." }
+/* A list's letter, and where it goes on. */
+#define CURSOR(where) { "cursor", 0, 1, 80, NULL, "\"next\" of the answer before.", "^" where "$" }
+#define NUMBER "(0|[1-9][0-9]{0,17})"
+#define SERIES "(loss_d|loss_g|d_real|d_fake|d_fake_after|images_per_s)"
+#define NAME "[a-z0-9][a-z0-9._-]{0,62}"
 #define AFTER { "after", 1, 0, INT64_MAX, NULL, "Go on after the event of this number; the header Last-Event-ID does the same and wins." }
 
 enum { OBJECT_MAX = 64 << 10, VECTORS_MAX = 24 << 20 };
 
 static const struct dcg_query jobs_query[] = {
-	LIMIT, CURSOR,
-	{ "state", 0, 1, 16, NULL, "Only jobs in this state." },
-	{ "dataset", 0, 1, 63, NULL, "Only jobs on this data set." },
-	{ "tag", 0, 1, DCG_TAG_MAX, NULL, "Only jobs with this tag." },
+	LIMIT, CURSOR("j" NUMBER),
+	{ "state", 0, 1, 16, NULL, "Only jobs in this state.", "^(queued|preparing|running|paused|succeeded|failed|cancelled)$" },
+	{ "dataset", 0, 1, 63, NULL, "Only jobs on this data set.", "^[^\\u0000-\\u001f\\u007f]+$" },
+	{ "tag", 0, 1, DCG_TAG_MAX, NULL, "Only jobs with this tag.", "^[^\\u0000-\\u001f\\u007f]+$" },
 	{ 0 },
 };
-static const struct dcg_query list_query[] = { LIMIT, CURSOR, { 0 } };
+static const struct dcg_query samples_query[] = { LIMIT, CURSOR("s" NUMBER), { 0 } };
+static const struct dcg_query checkpoints_query[] = { LIMIT, CURSOR("c" NUMBER), { 0 } };
+static const struct dcg_query log_query[] = { LIMIT, CURSOR("l" NUMBER), { 0 } };
+static const struct dcg_query datasets_query[] = { LIMIT, CURSOR("d" NAME), { 0 } };
 static const struct dcg_query events_query[] = { AFTER, { 0 } };
 static const struct dcg_query metrics_query[] = {
-	{ "series", 0, 1, 200, NULL, "Names with commas between them; all when not given." },
+	{ "series", 0, 1, 200, NULL, "Names with commas between them; all when not given.", "^" SERIES "(," SERIES ")*$" },
 	{ "from", 1, 0, INT64_MAX, "1", "First step." },
 	{ "to", 1, 0, INT64_MAX, NULL, "Last step; the newest when not given." },
 	{ "max_points", 1, 2, 20000, "500", "At most so many buckets a series." },
@@ -50,7 +57,7 @@ const struct dcg_route dcg_routes[] = {
 	{ "GET", "/jobs/{id}/metrics", dcg_route_job_metrics, .query = metrics_query,
 		.answers = { { 200, "Metrics", "text/csv" }, { 404, "Problem" }, { 406, "Problem" } },
 		.summary = "Losses and speed, in buckets that keep the extremes" },
-	{ "GET", "/jobs/{id}/samples", dcg_route_job_samples, .query = list_query,
+	{ "GET", "/jobs/{id}/samples", dcg_route_job_samples, .query = samples_query,
 		.answers = { { 200, "Samples" }, { 404, "Problem" } }, .summary = "The sample grids, in order of step" },
 	{ "GET", "/jobs/{id}/samples/{epoch}.png", dcg_route_sample_epoch,
 		DCG_ROUTE_CONDITIONAL | DCG_ROUTE_MATCH | DCG_ROUTE_RANGE,
@@ -61,9 +68,9 @@ const struct dcg_route dcg_routes[] = {
 	{ "GET", "/jobs/{id}/samples/latest.png", dcg_route_sample_latest,
 		DCG_ROUTE_CONDITIONAL | DCG_ROUTE_MATCH | DCG_ROUTE_RANGE,
 		.answers = { { 200, "image/png" }, { 404, "Problem" } }, .summary = "The newest sample grid" },
-	{ "GET", "/jobs/{id}/checkpoints", dcg_route_job_checkpoints, .query = list_query,
+	{ "GET", "/jobs/{id}/checkpoints", dcg_route_job_checkpoints, .query = checkpoints_query,
 		.answers = { { 200, "Checkpoints" }, { 404, "Problem" } }, .summary = "The checkpoints, in order of step" },
-	{ "GET", "/jobs/{id}/log", dcg_route_job_log, .query = list_query,
+	{ "GET", "/jobs/{id}/log", dcg_route_job_log, .query = log_query,
 		.answers = { { 200, "Log" }, { 404, "Problem" } }, .summary = "What the job had to say, oldest first" },
 	{ "GET", "/jobs/{id}/events", dcg_route_job_events, DCG_ROUTE_STREAM, .query = events_query,
 		.answers = { { 200, "text/event-stream" }, { 404, "Problem" } }, .summary = "The events of a job as they happen" },
@@ -80,7 +87,7 @@ const struct dcg_route dcg_routes[] = {
 	{ "POST", "/checkpoints/{id}/generate", dcg_route_generate, DCG_ROUTE_SLOW | DCG_ROUTE_BODY_NEEDED, VECTORS_MAX, "GenerateRequest",
 		.answers = { { 200, "Generated", "image/png" }, { 404, "Problem" }, { 406, "Problem" }, { 422, "Problem" } },
 		.summary = "Draw pictures with a checkpoint's generator" },
-	{ "GET", "/datasets", dcg_route_datasets_list, .query = list_query, .answers = { { 200, "Datasets" } },
+	{ "GET", "/datasets", dcg_route_datasets_list, .query = datasets_query, .answers = { { 200, "Datasets" } },
 		.summary = "The data sets, by name" },
 	{ "POST", "/datasets", dcg_route_dataset_create, DCG_ROUTE_SLOW | DCG_ROUTE_BODY_NEEDED, OBJECT_MAX, "DatasetRequest",
 		.answers = { { 201, "Dataset" }, { 403, "Problem" }, { 404, "Problem" }, { 409, "Problem" }, { 422, "Problem" } },

@@ -12,7 +12,7 @@ void dcg_route_datasets_list(struct dcg_request *rq)
 	struct dcg_dataset_row *rows;
 	struct dcg_error err;
 	char next[DCG_NAME_TEXT + 1];
-	if (cursor && (*cursor != 'd' || !cursor[1] || strlen(cursor) > DCG_NAME_TEXT)) {
+	if (cursor && (*cursor != 'd' || !dcg_dataset_name(cursor + 1, strlen(cursor + 1)))) {
 		dcg_reply_problem_at(rq, 400, "parameter", "cursor", "expected the \"next\" of an earlier answer");
 		return;
 	}

@@ -29,10 +29,10 @@ const struct dcg_schema dcg_schemas[] = {
 		",\"d_real\":" NUMBER_OR_NULL ",\"d_fake\":" NUMBER_OR_NULL ",\"error\":" TEXT_OR_NULL ",\"version\":" WHOLE
 		",\"params\":" REF("JobRequest") ",\"created_at\":" TIME ",\"started_at\":" TIME_OR_NULL ",\"finished_at\":" TIME_OR_NULL) },
 	{ "JobPatch", "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
-		"\"name\":{\"type\":\"string\",\"description\":\"at most 63 bytes\"},"
-		"\"note\":{\"type\":\"string\",\"description\":\"lines of text, at most 4000 bytes\"},"
+		"\"name\":{\"type\":\"string\",\"maxLength\":63,\"description\":\"at most 63 bytes\"},"
+		"\"note\":{\"type\":\"string\",\"maxLength\":4000,\"description\":\"lines of text\"},"
 		"\"tags\":{\"type\":\"array\",\"maxItems\":16,\"uniqueItems\":true,\"items\":"
-		"{\"type\":\"string\",\"minLength\":1,\"description\":\"at most 40 bytes\"}},"
+		"{\"type\":\"string\",\"minLength\":1,\"maxLength\":40}},"
 		"\"priority\":{\"type\":\"integer\",\"minimum\":-100,\"maximum\":100}}}" },
 	{ "Jobs", LIST("jobs", REF("Job")) },
 	{ "Metrics", OBJECT("\"job\",\"from\",\"to\",\"series\"",
@@ -50,7 +50,7 @@ const struct dcg_schema dcg_schemas[] = {
 		",\"name\":" TEXT ",\"pinned\":" FLAG ",\"score\":" NUMBER_OR_NULL ",\"created_at\":" TIME ",\"url\":" TEXT) },
 	{ "CheckpointPatch", "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
 		"\"pinned\":{\"type\":\"boolean\",\"description\":\"kept, whatever keep_last says\"},"
-		"\"name\":{\"type\":\"string\",\"description\":\"at most 127 bytes\"}}}" },
+		"\"name\":{\"type\":\"string\",\"maxLength\":127,\"description\":\"at most 127 bytes\"}}}" },
 	{ "Checkpoints", LIST("checkpoints", REF("Checkpoint")) },
 	{ "Log", LIST("log", OBJECT("\"at\",\"level\",\"text\"",
 		"\"at\":" TIME ",\"level\":{\"type\":\"string\",\"enum\":[\"info\",\"warning\",\"error\"]},\"text\":" TEXT)) },
@@ -69,7 +69,7 @@ const struct dcg_schema dcg_schemas[] = {
 	{ "Datasets", LIST("datasets", REF("Dataset")) },
 	{ "DatasetRequest", "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"name\",\"path\"],\"properties\":{"
 		"\"name\":{\"type\":\"string\",\"pattern\":\"^[a-z0-9][a-z0-9._-]*$\",\"maxLength\":63},"
-		"\"path\":{\"type\":\"string\",\"description\":\"below one of the daemon's data set roots\"},"
+		"\"path\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":4095,\"description\":\"below one of the daemon's data set roots\"},"
 		"\"format\":{\"type\":\"string\",\"enum\":[\"auto\",\"idx\",\"cifar10\",\"cifar100\",\"folder\"],\"default\":\"auto\"}}}" },
 	{ "Health", OBJECT("\"status\"", "\"status\":{\"const\":\"ok\"}") },
 	{ "Version", OBJECT("\"version\",\"kernels\",\"presets\"",

@@ -28,7 +28,8 @@ static void print_fault(void *user, const char *text)
 static int start(struct dcg_daemon *d, struct dcg_error *err)
 {
 	const struct dcg_options *o = &d->options;
-	const struct dcg_jobs_config jobs = { .state_folder = o->state_dir, .dataset_roots = (const char *const *)o->dataset_roots, .max_queued = o->max_queued };
+	const struct dcg_jobs_config jobs = { .state_folder = o->state_dir, .dataset_roots = (const char *const *)o->dataset_roots, .max_queued = o->max_queued,
+		.disk_reserve = o->disk_reserve_mb ? (int64_t)o->disk_reserve_mb << 20 : -1 };
 	const struct dcg_api_config api = {
 		.listen = o->listen, .listen_fd = dcg_notify_socket(), .web_folder = o->web_dir, .allowed_hosts = (const char *const *)o->allowed_hosts,
 		.heartbeat_s = o->heartbeat_s, .request_timeout_s = o->request_timeout_s, .max_connections = o->max_connections, .max_streams = o->max_streams, .log = dcg_log_line,

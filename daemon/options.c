@@ -10,7 +10,7 @@ enum { FAULTS_TOLD = 20 };
 
 void dcg_fault(struct dcg_faults *faults, const char *fmt, ...)
 {
-	char text[800];
+	char text[5000]; /* a path may be long */
 	va_list ap;
 	if (++faults->count > FAULTS_TOLD + 1)
 		return;

@@ -29,6 +29,8 @@ const struct dcg_option_row dcg_option_rows[] = {
 	  "where jobs, pictures and checkpoints are kept (default: $STATE_DIRECTORY, else ./var)" },
 	{ "dataset-root", "jobs", "DIR", LIST, FIELD(dataset_roots), 0, 0, START, NULL,
 	  "folder below which data sets may be registered; may be given again" },
+	{ "disk-reserve-mb", "jobs", "MIB", WHOLE, FIELD(disk_reserve_mb), 0, 100000000, START, "256",
+	  "room that is kept free on the disk of the state folder, for the database; with less, jobs wait" },
 	{ "max-queued", "jobs", "N", WHOLE, FIELD(max_queued), 1, 1000000, RELOAD, "1000", "jobs that may wait" },
 	{ "log-level", "log", "LEVEL", DCG_OPTION_CHOICE, FIELD(log_level), 0, 0, RELOAD, "info", "what to tell on standard error: error, warning, info or debug" },
 	{ "config", NULL, "FILE", TEXT, FIELD(config), 0, 0, START, NULL, "read options from this file, too; the command line wins over it" },

@@ -34,8 +34,8 @@ static int lines_valid(const char *s)
 static void take_note(const cJSON *m, char **note, struct dcg_invalid *inv)
 {
 	char what[64];
-	snprintf(what, sizeof what, "a text of at most %d bytes", DCG_NOTE_MAX);
-	if (!cJSON_IsString(m) || strlen(m->valuestring) > DCG_NOTE_MAX || !lines_valid(m->valuestring)) {
+	snprintf(what, sizeof what, "a text of at most %d characters", DCG_NOTE_MAX);
+	if (!cJSON_IsString(m) || dcg_text_length(m->valuestring) > DCG_NOTE_MAX || !lines_valid(m->valuestring)) {
 		expected(inv, "/note", what, m);
 		return;
 	}
@@ -53,10 +53,10 @@ static void take_tags(const cJSON *m, char **tags, struct dcg_invalid *inv)
 		expected(inv, "/tags", what, m);
 		return;
 	}
-	snprintf(what, sizeof what, "a text of 1 to %d bytes", DCG_TAG_MAX);
+	snprintf(what, sizeof what, "a text of 1 to %d characters", DCG_TAG_MAX);
 	cJSON_ArrayForEach(tag, m) {
 		snprintf(pointer, sizeof pointer, "/tags/%d", i++);
-		if (!cJSON_IsString(tag) || !tag->valuestring[0] || strlen(tag->valuestring) > DCG_TAG_MAX || !dcg_text_valid(tag->valuestring)) {
+		if (!cJSON_IsString(tag) || !tag->valuestring[0] || dcg_text_length(tag->valuestring) > DCG_TAG_MAX || !dcg_text_valid(tag->valuestring)) {
 			expected(inv, pointer, what, tag);
 			continue;
 		}

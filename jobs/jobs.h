@@ -77,7 +77,7 @@ int dcg_jobs_submit(struct dcg_jobs *j, const cJSON *body, int64_t *ret_id, stru
  * was deleted since. key: 1 to 255 bytes; NULL: as dcg_jobs_submit. */
 int dcg_jobs_submit_once(struct dcg_jobs *j, const cJSON *body, const char *key, const char *request_sha256, int64_t *ret_id, struct dcg_invalid *inv);
 
-enum { DCG_NOTE_MAX = 4000, DCG_TAGS_MAX = 16, DCG_TAG_MAX = 40 }; /* bytes, tags, bytes */
+enum { DCG_NOTE_MAX = 4000, DCG_TAGS_MAX = 16, DCG_TAG_MAX = 40 }; /* characters, tags, characters */
 /* PATCH /jobs/{id}: any of name, note, tags and priority, in whatever state. version > 0: only
  * while it is the job's (else DCG_ESTATE). */
 int dcg_jobs_edit(struct dcg_jobs *j, int64_t id, const cJSON *body, int64_t version, struct dcg_invalid *inv);

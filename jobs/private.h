@@ -72,6 +72,8 @@ struct dcg_jobs {
 
 /* Well-formed UTF-8 without control characters? */
 int dcg_text_valid(const char *s);
+/* Characters of well-formed UTF-8. */
+size_t dcg_text_length(const char *s);
 /* Put '?' for what is not, in place (a text that was cut may end within a character). */
 void dcg_text_clean(char *s);
 /* Take folder's path out of a text for clients, in place. */

@@ -174,6 +174,8 @@ void dcg_run_room(struct dcg_run *run)
 		begin_wait(run);
 	else if (run->room == DCG_ROOM_PAUSED && enough)
 		end_wait(run);
-	else if (run->room == DCG_ROOM_PAUSED && run->row.state == DCG_JOB_RUNNING)
+	else if (run->room == DCG_ROOM_PAUSED)
+		dcg_jobs_moved(run->j); /* a restart would not make room */
+	if (run->room == DCG_ROOM_PAUSED && run->row.state == DCG_JOB_RUNNING)
 		dcg_run_record(run, &(struct dcg_record){ .pause = run->waiting }, NULL); /* when the store cannot, the next time */
 }

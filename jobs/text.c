@@ -35,6 +35,14 @@ int dcg_text_valid(const char *text)
 	return 1;
 }
 
+size_t dcg_text_length(const char *s)
+{
+	size_t n = 0;
+	for (; *s; s++)
+		n += (*s & 0xc0) != 0x80;
+	return n;
+}
+
 void dcg_text_clean(char *s)
 {
 	while (*s) {

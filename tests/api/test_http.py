@@ -203,9 +203,9 @@ def every_answer_is_guarded():
 def methods_are_named():
     """405 with Allow, also to OPTIONS; unknown methods too"""
     for method, path, allow in (("PUT", "/jobs", "GET, HEAD, POST"), ("OPTIONS", "/jobs", "GET, HEAD, POST"), ("DELETE", "/jobs", "GET, HEAD, POST"),
-                                ("POST", "/jobs/1", "GET, HEAD, DELETE"), ("GET", "/jobs/1/pause", "POST"), ("POST", "/", "GET, HEAD"),
+                                ("POST", "/jobs/1", "GET, HEAD, PATCH, DELETE"), ("GET", "/jobs/1/pause", "POST"), ("POST", "/", "GET, HEAD"),
                                 ("HEAD", "/jobs/1/pause", "POST"),
-                                ("DELETE", "/index.html", "GET, HEAD"), ("BREW", "/healthz", "GET, HEAD"), ("TRACE", "/jobs/1", "GET, HEAD, DELETE")):
+                                ("DELETE", "/index.html", "GET, HEAD"), ("BREW", "/healthz", "GET, HEAD"), ("TRACE", "/jobs/1", "GET, HEAD, PATCH, DELETE")):
         answer = d.request(method, path)
         equal(answer.status, 405, f"{method} {path}")
         equal(answer["Allow"], allow, f"{method} {path}")

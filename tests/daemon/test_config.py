@@ -209,6 +209,21 @@ def on_the_command_line():
 
 
 @test
+def rules_of_the_page():
+    """docs/admin.md names no metric that /metrics does not tell, and no option that there is not"""
+    with open(os.path.join(SOURCE, "docs", "admin.md"), encoding="utf-8") as f:
+        text = f.read()
+    d = Daemon()
+    told = set(re.findall(r"^([a-z_]+)", d.get("/metrics").body.decode(), re.M))
+    d.stop()
+    named = set(re.findall(r"\b(?:dcgand|process)_[a-z_]+", text))
+    equal((len(named) >= 5, named - told), (True, set()))
+    names = set(re.findall(r"^#?([a-z-]+) = ", run("--print-config").stdout, re.M))
+    options = set(re.findall(r"`((?:disk|max|log|allowed|dataset|state|request|heartbeat)-[a-z-]+)(?: = [^`]*)?`", text))
+    equal((len(options) >= 3, options - names), (True, set()))
+
+
+@test
 def it_holds():
     """a daemon started from a file does what the file says, and one with faults does not start"""
     d = Daemon("--config", write("[http]\nmax-streams = 1\nallowed-host = box.example\n[log]\nlog-level = debug\n"))

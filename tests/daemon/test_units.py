@@ -124,7 +124,8 @@ def activated(tap, root):
         except ConnectionRefusedError:
             return False
     try:
-        tap.ok(wait_for(ask, 30) and f"listening on http://127.0.0.1:{port}" in read(log), what[0], read(log))
+        # It may answer before it has said where.
+        tap.ok(wait_for(ask, 30) and wait_for(lambda: f"listening on http://127.0.0.1:{port}" in read(log), 30), what[0], read(log))
     finally:
         p.send_signal(signal.SIGTERM)
         try:

@@ -119,7 +119,7 @@ START_TEST(test_reserve)
 	int64_t other;
 	int rewinds;
 	open_with_reserve(16 * MIB, 1);
-	int64_t id = submit(&w, "{" TINY ",\"epochs\":500,\"sample_every\":0,\"checkpoint_every\":0}");
+	int64_t id = submit(&w, "{" TINY ",\"epochs\":1500,\"sample_every\":0,\"checkpoint_every\":0}");
 	wait_step(&w, id, 0);
 	fill(8 * MIB);
 	wait_paused(id);
@@ -141,8 +141,8 @@ START_TEST(test_reserve)
 	wait_state(&w, id, DCG_JOB_SUCCEEDED);
 	wait_state(&w, other, DCG_JOB_SUCCEEDED);
 	/* Every step once: it was never anywhere but in memory. */
-	check_metrics(&w, id, 500 * STEPS_PER_EPOCH);
-	check_events(&w, id, 500 * STEPS_PER_EPOCH, &rewinds);
+	check_metrics(&w, id, 1500 * STEPS_PER_EPOCH);
+	check_events(&w, id, 1500 * STEPS_PER_EPOCH, &rewinds);
 	ck_assert_int_eq(rewinds, 0);
 }
 END_TEST
