@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -27,6 +28,10 @@ void dcg_notify(const char *fmt, ...)
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;
+	/* A supervisor that does not read must not stop us for good: its queue may be as short as
+	 * ten messages. */
+	struct timeval patience = { .tv_sec = 5 };
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
 	/* Nobody to tell when this fails. */
 	ssize_t n = sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&a,
 		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path)));

@@ -252,7 +252,19 @@ def reload_and_command_line():
     equal("reload: nothing has changed" in reload(d), True)
     for _ in range(20):
         d.process.send_signal(signal.SIGHUP)
+    equal({"RELOADING", "READY"} <= set(d.manager.names(1)), True, "all of it told")
     wait_for(lambda: d.get("/healthz"), "life after many signals")
+    d.stop()
+
+
+@test
+def deaf_supervisor():
+    """a supervisor that does not read delays, but does not stop, the daemon"""
+    d = supervised("--config", configure("[jobs]\nmax-queued = 7\n"))
+    for _ in range(6):  # two messages each: more than the kernel keeps where its limit is ten
+        d.process.send_signal(signal.SIGHUP)
+        time.sleep(0.05)
+    wait_for(lambda: d.get("/healthz"), "life")
     d.stop()
 
 
