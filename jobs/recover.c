@@ -8,11 +8,17 @@
 
 /* --- Going back to a checkpoint -------------------------------------------------------- */
 
+/* The picture of the untrained network is the same however often it begins from scratch. */
+static int64_t last_kept(const struct dcg_rewind *w, int kind)
+{
+	return kind == DCG_FILE_SAMPLE && w->step < 0 ? 0 : w->step;
+}
+
 int dcg_rewind_look(struct dcg_jobs *j, const struct dcg_job_row *row, const struct dcg_file_row *to, struct dcg_rewind *ret, struct dcg_error *err)
 {
 	struct dcg_rewind w = { .step = to ? to->step : -1 };
 	for (int kind = 0; kind < 2; kind++) {
-		int r = dcg_job_files(j, kind, row->id, w.step, &w.files[kind], &w.count[kind], err);
+		int r = dcg_job_files(j, kind, row->id, last_kept(&w, kind), &w.files[kind], &w.count[kind], err);
 		if (r) {
 			dcg_rewind_done(&w);
 			return r;
@@ -34,7 +40,7 @@ void dcg_rewind_apply(const struct dcg_rewind *w, struct dcg_store_tx *tx, struc
 	row->images_per_s = row->loss_d = row->loss_g = row->d_real = row->d_fake = NAN;
 	dcg_store_metrics_truncate(tx, row->id, w->step);
 	for (int kind = 0; kind < 2; kind++)
-		dcg_store_files_truncate(tx, kind, row->id, w->step);
+		dcg_store_files_truncate(tx, kind, row->id, last_kept(w, kind));
 }
 
 void dcg_rewind_unlink(struct dcg_jobs *j, const struct dcg_rewind *w, int64_t job)
