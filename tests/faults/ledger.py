@@ -28,7 +28,7 @@ class Ledger:
         self.pinned = set()         # checkpoints
         self.files = {}             # checkpoint: sha256
         self.datasets = {}          # name: "there", "gone" or "asked"
-        self.kills_at = []          # number of the newest event seen at each kill
+        self.deaths_at = []         # number of the newest event after each kill
 
     def newest(self):
         return max(self.events, default=0)
@@ -52,7 +52,7 @@ class Ledger:
             for seq, said in self.events.items():
                 equal(there.get(seq), said, f"event {seq}")
             jobs = {row[0]: row[1:] for row in db.execute("SELECT id, name, state, step, note, error FROM jobs")}
-            self.check_jobs(jobs)
+            self.check_jobs(jobs, there)
             rewinds = {}
             for seq, (kind, data) in there.items():
                 if kind == "state" and data["rewound_to"] is not None:
@@ -63,7 +63,7 @@ class Ledger:
         finally:
             db.close()
 
-    def check_jobs(self, jobs):
+    def check_jobs(self, jobs, there):
         names = [name for name, *_ in jobs.values()]
         for name, post in self.posts.items():
             count = names.count(name)
@@ -78,7 +78,9 @@ class Ledger:
             equal(state in ("queued", "paused", "succeeded", "cancelled", "failed"), True, f"job {job} at rest is {state}")
             if state == "failed":
                 equal(error.startswith(CRASHED), True, f"job {job}: {error}")
-                equal(len(self.kills_at) >= 3, True, f"job {job} failed after {len(self.kills_at)} kills")
+                newest = max((seq for seq, (kind, data) in there.items() if kind == "checkpoint" and data["job"] == job), default=0)
+                deaths = len([at for at in self.deaths_at if at > newest])
+                equal(deaths >= 3, True, f"job {job} failed {deaths} kills after its newest checkpoint")
             equal(note in self.notes.get(job, [""]), True, f"note of job {job}: {note!r} of {self.notes.get(job)}")
 
     def void(self, rewinds, job, seq, step):
