@@ -27,6 +27,9 @@
 
 enum { DCG_EVENTS_KEPT = 100000, DCG_PAGE = 200, DCG_METRICS_WAITING = 8192 };
 
+/* Of the daemon during one job, without a new checkpoint in between: then it is not tried again. */
+enum { DCG_MAX_DEATHS = 3 };
+
 /* What somebody asked of the current job; it ends soon and then does as asked. */
 enum dcg_want { DCG_WANT_GO, DCG_WANT_PAUSE, DCG_WANT_PAUSE_AND_RESUME, DCG_WANT_CANCEL };
 

@@ -8,11 +8,17 @@
 
 /* --- Going back to a checkpoint -------------------------------------------------------- */
 
+/* The picture of the untrained network is the same however often it begins from scratch. */
+static int64_t last_kept(const struct dcg_rewind *w, int kind)
+{
+	return kind == DCG_FILE_SAMPLE && w->step < 0 ? 0 : w->step;
+}
+
 int dcg_rewind_look(struct dcg_jobs *j, const struct dcg_job_row *row, const struct dcg_file_row *to, struct dcg_rewind *ret, struct dcg_error *err)
 {
 	struct dcg_rewind w = { .step = to ? to->step : -1 };
 	for (int kind = 0; kind < 2; kind++) {
-		int r = dcg_job_files(j, kind, row->id, w.step, &w.files[kind], &w.count[kind], err);
+		int r = dcg_job_files(j, kind, row->id, last_kept(&w, kind), &w.files[kind], &w.count[kind], err);
 		if (r) {
 			dcg_rewind_done(&w);
 			return r;
@@ -34,7 +40,7 @@ void dcg_rewind_apply(const struct dcg_rewind *w, struct dcg_store_tx *tx, struc
 	row->images_per_s = row->loss_d = row->loss_g = row->d_real = row->d_fake = NAN;
 	dcg_store_metrics_truncate(tx, row->id, w->step);
 	for (int kind = 0; kind < 2; kind++)
-		dcg_store_files_truncate(tx, kind, row->id, w->step);
+		dcg_store_files_truncate(tx, kind, row->id, last_kept(w, kind));
 }
 
 void dcg_rewind_unlink(struct dcg_jobs *j, const struct dcg_rewind *w, int64_t job)
@@ -83,22 +89,50 @@ static int reconcile(struct dcg_jobs *j, int64_t id, enum dcg_file_kind kind, st
 	return r;
 }
 
-/* A job that was at work when the process ended is queued again, at its newest checkpoint.
- * Whether that file is sound is seen when it is opened. */
+/* One more death of the daemon while this job was at work; those before a newer checkpoint do not
+ * count. Returns whether it may try again. */
+static int count_death(struct dcg_job_row *row, const struct dcg_file_row *newest)
+{
+	int64_t step = newest ? newest->step : -1;
+	row->deaths = step > row->death_step ? 1 : row->deaths + 1;
+	row->death_step = step;
+	return row->deaths < DCG_MAX_DEATHS;
+}
+
+static void death_text(const struct dcg_job_row *row, const struct dcg_file_row *newest, char *buf, size_t size)
+{
+	int n = snprintf(buf, size, "the daemon died %d times while this job was at work, without a new checkpoint in between: "
+		"see the system's log for the cause (a crash, too little memory), then submit the job again", row->deaths);
+	if (newest && n > 0 && (size_t)n < size)
+		snprintf(buf + n, size - (size_t)n, "; from_checkpoint %lld begins with the weights it had", (long long)newest->id);
+}
+
+/* A job that was at work when the process ended is queued again, at its newest checkpoint. Whether
+ * that file is sound is seen when it is opened. One that may itself be what ends the process is
+ * not tried for ever. */
 static int requeue(struct dcg_jobs *j, struct dcg_job_row *row, struct dcg_error *err)
 {
 	struct dcg_file_row newest;
 	struct dcg_rewind w;
 	struct dcg_store_tx *tx;
+	char text[400];
 	int r = dcg_store_file_find(j->store, DCG_FILE_CHECKPOINT, row->id, DCG_NEWEST, 0, &newest, err);
 	if (r && r != DCG_ENOENT)
 		return r;
 	const struct dcg_file_row *to = r ? NULL : &newest;
+	int again = count_death(row, to);
 	if ((r = dcg_rewind_look(j, row, to, &w, err)))
 		return r;
 	if (!(r = dcg_store_begin(j->store, 1, &tx, err))) {
 		dcg_rewind_apply(&w, tx, row, to);
-		r = dcg_jobs_commit(j, tx, dcg_job_move(tx, row, DCG_JOB_QUEUED, NULL, w.needed ? row->step : -1), err);
+		if (again)
+			snprintf(text, sizeof text, "the daemon died while this job was at work (%d of %d times without a new checkpoint)", row->deaths, DCG_MAX_DEATHS);
+		else
+			death_text(row, to, text, sizeof text);
+		int own = dcg_job_log(tx, row->id, again ? "warning" : "error", text);
+		if (!own)
+			own = dcg_job_move(tx, row, again ? DCG_JOB_QUEUED : DCG_JOB_FAILED, again ? NULL : text, w.needed ? row->step : -1);
+		r = dcg_jobs_commit(j, tx, own, err);
 	}
 	if (!r)
 		dcg_rewind_unlink(j, &w, row->id);

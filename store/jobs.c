@@ -93,7 +93,7 @@ int dcg_store_job_update(struct dcg_store_tx *tx, const struct dcg_job_row *r, e
 	dcg_sql_start(q,
 		"UPDATE jobs SET version=version+1, state=?, params=?, error=?,"
 		" epoch=?, step=?, steps_total=?, steps_per_epoch=?, images_per_s=?, eta_s=?,"
-		" loss_d=?, loss_g=?, d_real=?, d_fake=?, started_ms=?, finished_ms=?, queue_ms=?"
+		" loss_d=?, loss_g=?, d_real=?, d_fake=?, started_ms=?, finished_ms=?, queue_ms=?, deaths=?, death_step=?"
 		" WHERE id=? AND state=?");
 	bind_state(q, (int)r->state);
 	dcg_sql_bind_text(q, r->params_json);
@@ -111,6 +111,8 @@ int dcg_store_job_update(struct dcg_store_tx *tx, const struct dcg_job_row *r, e
 	dcg_sql_bind_int(q, r->started_ms);
 	dcg_sql_bind_int(q, r->finished_ms);
 	dcg_sql_bind_int(q, r->queue_ms);
+	dcg_sql_bind_int(q, r->deaths);
+	dcg_sql_bind_int(q, r->death_step);
 	dcg_sql_bind_int(q, r->id);
 	bind_state(q, (int)from);
 	return dcg_sql_run(q) == 0 ? explain(q, r->id, from) : q->error.code;
@@ -145,7 +147,8 @@ int dcg_store_job_delete(struct dcg_store_tx *tx, int64_t id)
 
 #define COLUMNS \
 	"id, state, name, dataset, priority, params, error, version, epoch, step, steps_total, steps_per_epoch," \
-	" images_per_s, eta_s, loss_d, loss_g, d_real, d_fake, created_ms, started_ms, finished_ms, queue_ms, note, tags"
+	" images_per_s, eta_s, loss_d, loss_g, d_real, d_fake, created_ms, started_ms, finished_ms, queue_ms, note, tags," \
+	" deaths, death_step"
 
 static void read_row(struct dcg_sql *q, void *row)
 {
@@ -180,6 +183,8 @@ static void read_row(struct dcg_sql *q, void *row)
 	r->queue_ms = dcg_sql_int(q);
 	r->note = dcg_sql_text(q);
 	r->tags_json = dcg_sql_text(q);
+	r->deaths = (int)dcg_sql_int(q);
+	r->death_step = dcg_sql_int(q);
 }
 
 /* The only row of the statement begun on q, and the end of the read. */

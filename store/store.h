@@ -69,13 +69,15 @@ struct dcg_job_row {
 	double loss_d, loss_g, d_real, d_fake;  /* newest; NaN: not known */
 	int64_t created_ms, started_ms, finished_ms; /* 0: not yet */
 	int64_t queue_ms;     /* place in the queue among equal priorities: smaller first */
+	int deaths;           /* of the daemon while this job was at work, without a newer checkpoint in between */
+	int64_t death_step;   /* of the newest checkpoint at the last of them; -1: none */
 };
 void dcg_job_row_done(struct dcg_job_row *r);
 
 /* r: state, name, dataset, priority, params_json, created_ms, queue_ms are stored, and note and
  * tags_json where not NULL. */
 int dcg_store_job_insert(struct dcg_store_tx *tx, const struct dcg_job_row *r, int64_t *ret_id);
-/* What a job does to itself (state, error, params_json, progress, times) where the row's state
+/* What a job does to itself (state, error, params_json, progress, times, deaths) where the row's state
  * is still `from`; DCG_ESTATE if it is not, DCG_ENOENT if there is none. */
 int dcg_store_job_update(struct dcg_store_tx *tx, const struct dcg_job_row *r, enum dcg_job_state from);
 /* What people say of a job, in whatever state: name, note, tags_json, priority. Apart from the

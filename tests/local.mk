@@ -27,6 +27,7 @@ endif
 if DAEMON
 include tests/api/local.mk
 include tests/daemon/local.mk
+include tests/faults/local.mk
 include tests/web/local.mk
 include tests/system/local.mk
 endif
