@@ -132,6 +132,7 @@ const char *dcg_query_text(const struct dcg_request *rq, const char *name);
 int64_t dcg_query_number(const struct dcg_request *rq, const char *name);
 /* Index of a query parameter's value in choices (NULL-terminated); -1: absent; -2 with a reply
  * when it is none of them. */
+extern const char *const dcg_truth[]; /* choices whose index is the value */
 int dcg_query_choice(struct dcg_request *rq, const char *name, const char *const *choices);
 /* The cursor of a list whose cursors are `kind` followed by text or a number. 0 with
  * *ret untouched when absent; -1 with a reply when it is not one of ours. */

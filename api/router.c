@@ -279,6 +279,8 @@ int64_t dcg_query_number(const struct dcg_request *rq, const char *name)
 	return s ? dcg_decimal(s, strlen(s)) : -1;
 }
 
+const char *const dcg_truth[] = { "false", "true", NULL };
+
 int dcg_query_choice(struct dcg_request *rq, const char *name, const char *const *choices)
 {
 	const char *s = dcg_query_text(rq, name);

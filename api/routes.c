@@ -9,6 +9,7 @@
 #define NAME "[a-z0-9][a-z0-9._-]{0,62}"
 #define AFTER { "after", 1, 0, INT64_MAX, NULL, "Go on after the event of this number; the header Last-Event-ID does the same and wins." }
 
+#define PINNED(what) { "pinned", 0, 1, 5, NULL, "Only " what " that are pinned, or only those that are not.", "^(true|false)$" }
 #define EPOCH(what) { "epoch", 1, 0, INT64_MAX, NULL, "Only " what " of this epoch." }
 
 enum { OBJECT_MAX = 64 << 10, VECTORS_MAX = 24 << 20 };
@@ -18,12 +19,13 @@ static const struct dcg_query jobs_query[] = {
 	{ "state", 0, 1, 16, NULL, "Only jobs in this state.", "^(queued|preparing|running|paused|succeeded|failed|cancelled)$" },
 	{ "dataset", 0, 1, 63, NULL, "Only jobs on this data set.", "^[^\\u0000-\\u001f\\u007f]+$" },
 	{ "tag", 0, 1, DCG_TAG_MAX, NULL, "Only jobs with this tag.", "^[^\\u0000-\\u001f\\u007f]+$" },
+	PINNED("jobs"),
 	{ 0 },
 };
 static const struct dcg_query samples_query[] = { LIMIT, CURSOR("s" NUMBER), EPOCH("samples"), { 0 } };
 static const struct dcg_query checkpoints_query[] = {
 	LIMIT, CURSOR("c" NUMBER), EPOCH("checkpoints"),
-	{ "pinned", 0, 1, 5, NULL, "Only checkpoints that are pinned, or only those that are not.", "^(true|false)$" },
+	PINNED("checkpoints"),
 	{ 0 },
 };
 static const struct dcg_query log_query[] = {
@@ -59,10 +61,10 @@ const struct dcg_route dcg_routes[] = {
 		.summary = "A job with its progress" },
 	{ "PATCH", "/jobs/{id}", dcg_route_job_edit, DCG_ROUTE_BODY_NEEDED | DCG_ROUTE_MATCH, OBJECT_MAX, "JobPatch",
 		.answers = { { 200, "Job" }, { 404, "Problem" }, { 422, "Problem" } },
-		.summary = "Change a job's name, note, tags or priority" },
+		.summary = "Change a job's name, note, tags or priority, or pin it" },
 	{ "DELETE", "/jobs/{id}", dcg_route_job_delete, DCG_ROUTE_SLOW | DCG_ROUTE_MATCH,
 		.answers = { { 204 }, { 404, "Problem" }, { 409, "Problem" } },
-		.summary = "Delete a job with its files; not while it prepares or runs" },
+		.summary = "Delete a job with its files; not while it prepares or runs, nor when it is pinned" },
 	ACTION("pause", dcg_route_job_pause, "Pause: write a checkpoint and let the next job run"),
 	ACTION("resume", dcg_route_job_resume, "Queue a paused job again; it goes on where it was"),
 	ACTION("cancel", dcg_route_job_cancel, "End a job for good"),

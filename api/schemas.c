@@ -23,7 +23,7 @@ const struct dcg_schema dcg_schemas[] = {
 	{ "Nothing", "{\"type\":\"object\",\"maxProperties\":0}" },
 	{ "Job", OBJECT("\"id\",\"state\",\"dataset\",\"params\",\"version\"",
 		"\"id\":" WHOLE ",\"name\":" TEXT ",\"note\":" TEXT ",\"tags\":" TEXTS ",\"state\":{\"type\":\"string\",\"enum\":[\"queued\",\"preparing\",\"running\",\"paused\","
-		"\"succeeded\",\"failed\",\"cancelled\"]},\"dataset\":" TEXT ",\"priority\":" WHOLE ",\"epoch\":" WHOLE ",\"epochs\":" WHOLE
+		"\"succeeded\",\"failed\",\"cancelled\"]},\"dataset\":" TEXT ",\"priority\":" WHOLE ",\"pinned\":{\"type\":\"boolean\"},\"epoch\":" WHOLE ",\"epochs\":" WHOLE
 		",\"step\":" WHOLE ",\"steps_per_epoch\":{\"type\":[\"integer\",\"null\"]},\"steps_total\":{\"type\":[\"integer\",\"null\"]}"
 		",\"images_per_s\":" NUMBER_OR_NULL ",\"eta_s\":" NUMBER_OR_NULL ",\"loss_d\":" NUMBER_OR_NULL ",\"loss_g\":" NUMBER_OR_NULL
 		",\"d_real\":" NUMBER_OR_NULL ",\"d_fake\":" NUMBER_OR_NULL ",\"error\":" TEXT_OR_NULL ",\"version\":" WHOLE
@@ -33,7 +33,8 @@ const struct dcg_schema dcg_schemas[] = {
 		"\"note\":{\"type\":\"string\",\"maxLength\":4000,\"description\":\"lines of text\"},"
 		"\"tags\":{\"type\":\"array\",\"maxItems\":16,\"uniqueItems\":true,\"items\":"
 		"{\"type\":\"string\",\"minLength\":1,\"maxLength\":40}},"
-		"\"priority\":{\"type\":\"integer\",\"minimum\":-100,\"maximum\":100}}}" },
+		"\"priority\":{\"type\":\"integer\",\"minimum\":-100,\"maximum\":100},"
+		"\"pinned\":{\"type\":\"boolean\",\"description\":\"a pinned job cannot be deleted\"}}}" },
 	{ "Jobs", LIST("jobs", REF("Job")) },
 	{ "Metrics", OBJECT("\"job\",\"from\",\"to\",\"series\"",
 		"\"job\":" WHOLE ",\"from\":" WHOLE ",\"to\":" WHOLE ",\"series\":{\"type\":\"object\",\"additionalProperties\":"

@@ -131,6 +131,8 @@ int dcg_jobs_delete(struct dcg_jobs *j, int64_t id, struct dcg_error *err)
 	/* Preparing or running without being current: nothing could be recorded, see worker.c. */
 	if (at_work || row.state == DCG_JOB_PREPARING || row.state == DCG_JOB_RUNNING)
 		r = dcg_error_set(err, DCG_ESTATE, "job %lld is %s and cannot be deleted: cancel it first", (long long)id, dcg_job_state_name(row.state));
+	if (!r && row.pinned)
+		r = dcg_error_set(err, DCG_ESTATE, "job %lld is pinned and cannot be deleted: take its pin away first", (long long)id);
 	if (!r && !(r = dcg_job_files(j, DCG_FILE_CHECKPOINT, id, -1, &files, &count, err)))
 		r = dcg_checkpoints_in_use(j, files, count, id, &user, err);
 	if (!r && user)

@@ -199,7 +199,7 @@ void dcg_jobs_adjust(struct dcg_jobs *j, int max_queued)
 
 int dcg_jobs_each(struct dcg_jobs *j, int state, int (*fn)(void *user, struct dcg_job_row *row, struct dcg_error *err), void *user, struct dcg_error *err)
 {
-	struct dcg_job_filter f = { .state = state, .limit = DCG_PAGE };
+	struct dcg_job_filter f = { .pinned = -1, .state = state, .limit = DCG_PAGE };
 	struct dcg_job_row *rows;
 	size_t count;
 	int r;

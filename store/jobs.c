@@ -121,11 +121,12 @@ int dcg_store_job_update(struct dcg_store_tx *tx, const struct dcg_job_row *r, e
 int dcg_store_job_describe(struct dcg_store_tx *tx, const struct dcg_job_row *r)
 {
 	struct dcg_sql *q = tx->sql;
-	dcg_sql_start(q, "UPDATE jobs SET version=version+1, name=?, note=?, tags=?, priority=? WHERE id=?");
+	dcg_sql_start(q, "UPDATE jobs SET version=version+1, name=?, note=?, tags=?, priority=?, pinned=? WHERE id=?");
 	dcg_sql_bind_text(q, r->name);
 	dcg_sql_bind_text(q, r->note);
 	dcg_sql_bind_text(q, r->tags_json);
 	dcg_sql_bind_int(q, r->priority);
+	dcg_sql_bind_int(q, r->pinned != 0);
 	dcg_sql_bind_int(q, r->id);
 	return dcg_sql_run(q) == 0 ? no_job(q, r->id) : q->error.code;
 }
@@ -148,7 +149,7 @@ int dcg_store_job_delete(struct dcg_store_tx *tx, int64_t id)
 #define COLUMNS \
 	"id, state, name, dataset, priority, params, error, version, epoch, step, steps_total, steps_per_epoch," \
 	" images_per_s, eta_s, loss_d, loss_g, d_real, d_fake, created_ms, started_ms, finished_ms, queue_ms, note, tags," \
-	" deaths, death_step"
+	" deaths, death_step, pinned"
 
 static void read_row(struct dcg_sql *q, void *row)
 {
@@ -185,6 +186,7 @@ static void read_row(struct dcg_sql *q, void *row)
 	r->tags_json = dcg_sql_text(q);
 	r->deaths = (int)dcg_sql_int(q);
 	r->death_step = dcg_sql_int(q);
+	r->pinned = dcg_sql_int(q) != 0;
 }
 
 /* The only row of the statement begun on q, and the end of the read. */
@@ -235,11 +237,12 @@ int dcg_store_jobs(struct dcg_store *s, const struct dcg_job_filter *f, struct d
 	if (r)
 		return r;
 	dcg_sql_start(q, "SELECT " COLUMNS " FROM jobs WHERE id < ?1 AND (?2 IS NULL OR state = ?2) AND (?3 IS NULL OR dataset = ?3)"
-		" AND (?4 IS NULL OR EXISTS (SELECT 1 FROM json_each(tags) WHERE value = ?4)) ORDER BY id DESC LIMIT ?5");
+		" AND (?4 IS NULL OR EXISTS (SELECT 1 FROM json_each(tags) WHERE value = ?4)) AND (?5 < 0 OR pinned = ?5) ORDER BY id DESC LIMIT ?6");
 	dcg_sql_bind_int(q, f->before_id > 0 ? f->before_id : INT64_MAX);
 	dcg_sql_bind_text(q, f->state < 0 ? NULL : dcg_job_state_name((enum dcg_job_state)f->state));
 	dcg_sql_bind_text(q, f->dataset);
 	dcg_sql_bind_text(q, f->tag);
+	dcg_sql_bind_int(q, f->pinned);
 	dcg_sql_bind_int(q, f->limit);
 	dcg_sql_collect(q, sizeof(struct dcg_job_row), read_row, row_done, &rows, ret_count);
 	r = dcg_store_read_end(s, q, err);

@@ -61,6 +61,7 @@ struct dcg_job_row {
 	char *name, *dataset; /* name may be "" */
 	char *note, *tags_json; /* "" and "[]" when none; tags_json: an array of texts */
 	int priority;         /* higher runs first */
+	int pinned;           /* not to be deleted */
 	char *params_json;    /* complete */
 	char *error;          /* why it failed; NULL */
 	int64_t version;      /* raised by every change of this row */
@@ -80,7 +81,7 @@ int dcg_store_job_insert(struct dcg_store_tx *tx, const struct dcg_job_row *r, i
 /* What a job does to itself (state, error, params_json, progress, times, deaths) where the row's state
  * is still `from`; DCG_ESTATE if it is not, DCG_ENOENT if there is none. */
 int dcg_store_job_update(struct dcg_store_tx *tx, const struct dcg_job_row *r, enum dcg_job_state from);
-/* What people say of a job, in whatever state: name, note, tags_json, priority. Apart from the
+/* What people say of a job, in whatever state: name, note, tags_json, priority, pinned. Apart from the
  * above, so that neither overwrites the other with what it read earlier. */
 int dcg_store_job_describe(struct dcg_store_tx *tx, const struct dcg_job_row *r);
 /* The job and all its rows. Its events stay until they are pruned. Its points vanish at once
@@ -95,6 +96,7 @@ struct dcg_job_filter {
 	int state;              /* -1: any */
 	const char *dataset;    /* NULL: any */
 	const char *tag;        /* one of tags_json is this; NULL: any */
+	int pinned;             /* 0 or 1; -1: any */
 	int limit;
 };
 /* Newest first. *ret is a malloc'd array: free with dcg_store_jobs_free. */

@@ -374,6 +374,23 @@ def jobs_are_described():
 
 
 @test
+def pinned_jobs_stay():
+    """a pinned job is not deleted until its pin is taken away"""
+    job = d.run_job(epochs=1)
+    equal(d.get(f"/jobs/{job}").json()["pinned"], False)
+    stream = Stream(d, f"/jobs/{job}/events")
+    equal(d.patch(f"/jobs/{job}", {"pinned": True}).json()["pinned"], True)
+    equal(stream.next()[2]["pinned"], True)
+    stream.close()
+    equal(([j["id"] for j in d.get("/jobs?pinned=true").json()["jobs"]], job in [j["id"] for j in d.get("/jobs?pinned=false").json()["jobs"]]), ([job], False))
+    equal("pinned" in d.delete(f"/jobs/{job}", 409).json()["detail"], True)
+    equal(set(errors(d.patch(f"/jobs/{job}", {"pinned": 1}, 422))), {"/pinned"})
+    d.get("/jobs?pinned=yes", 400)
+    d.patch(f"/jobs/{job}", {"pinned": False})
+    d.delete(f"/jobs/{job}")
+
+
+@test
 def running_job_is_described():
     """a job at work keeps what was written on it, and If-Match does not lose a race; priorities order the queue"""
     job = d.post("/jobs", small_job(epochs=10000, sample_every=0, checkpoint_every=0)).json()["id"]

@@ -210,7 +210,7 @@ static int read_all(struct dcg_store *s)
 	struct dcg_log_row *log = NULL;
 	struct dcg_dataset_row *sets = NULL;
 	struct dcg_metric_bucket *b = NULL;
-	struct dcg_job_filter f = { .state = -1, .limit = 1000 };
+	struct dcg_job_filter f = { .pinned = -1, .state = -1, .limit = 1000 };
 #define READ(call, then) do { int r_ = (call); damaged += r_ == DCG_EFORMAT; if (!r_) { then; } } while (0)
 	READ(dcg_store_job_get(s, 3, &job, &err), dcg_job_row_done(&job));
 	READ(dcg_store_job_next(s, &job, &err), dcg_job_row_done(&job));
@@ -325,7 +325,7 @@ START_TEST(migration_keeps_a_backup)
 		/* rebuilding a table that others refer to: nothing may cascade */
 		"CREATE TABLE new_jobs(id INTEGER PRIMARY KEY AUTOINCREMENT, state, name, dataset, priority, params, error, version,"
 		" epoch, step, steps_total, steps_per_epoch, images_per_s, eta_s, loss_d, loss_g, d_real, d_fake,"
-		" created_ms, started_ms, finished_ms, queue_ms, note, tags, deaths, death_step);"
+		" created_ms, started_ms, finished_ms, queue_ms, note, tags, deaths, death_step, pinned);"
 		"INSERT INTO new_jobs SELECT * FROM jobs; DROP TABLE jobs; ALTER TABLE new_jobs RENAME TO jobs;"
 		"CREATE TABLE extra(x INTEGER) STRICT; INSERT INTO extra VALUES (7);", NULL };
 	const char *broken[] = { dcg_schema_steps[0], dcg_schema_steps[1], dcg_schema_steps[2], "CREATE TABLE extra(x INTEGER) STRICT; INSERT INTO nowhere VALUES (1)", NULL };
@@ -383,7 +383,7 @@ START_TEST(older_versions_are_migrated)
 		sql(database, version2);
 	ok(dcg_store_open(&store, folder, &err));
 	/* What was there is there, and what is new is empty. */
-	struct dcg_job_filter f = { .state = -1, .limit = 10 };
+	struct dcg_job_filter f = { .pinned = -1, .state = -1, .limit = 10 };
 	ok(dcg_store_jobs(store, &f, &jobs, &n, &err));
 	ck_assert_uint_eq(n, 3);
 	ck_assert(jobs[2].state == DCG_JOB_SUCCEEDED && jobs[2].version == 17 && jobs[2].step == 20 && jobs[2].images_per_s == 812.5);
@@ -394,7 +394,7 @@ START_TEST(older_versions_are_migrated)
 		int written = _i == 2 && jobs[i].id == 2;
 		ck_assert_str_eq(jobs[i].note, written ? "a\nnote" : "");
 		ck_assert_str_eq(jobs[i].tags_json, written ? "[\"x\"]" : "[]");
-		ck_assert(jobs[i].deaths == 0 && jobs[i].death_step == -1);
+		ck_assert(jobs[i].deaths == 0 && jobs[i].death_step == -1 && !jobs[i].pinned);
 	}
 	dcg_store_jobs_free(jobs, n);
 	ok(dcg_store_file_get(store, DCG_FILE_CHECKPOINT, 1, &c, &err));
