@@ -71,6 +71,11 @@ const struct dcg_schema dcg_schemas[] = {
 		"\"name\":{\"type\":\"string\",\"pattern\":\"^[a-z0-9][a-z0-9._-]*$\",\"maxLength\":63},"
 		"\"path\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":4095,\"description\":\"below one of the daemon's data set roots\"},"
 		"\"format\":{\"type\":\"string\",\"enum\":[\"auto\",\"idx\",\"cifar10\",\"cifar100\",\"folder\"],\"default\":\"auto\"}}}" },
+	{ "Session", OBJECT("\"needed\",\"name\",\"scope\",\"until\"",
+		"\"needed\":{\"type\":\"boolean\",\"description\":\"has this daemon tokens?\"},\"name\":" TEXT_OR_NULL
+		",\"scope\":{\"enum\":[\"read\",\"write\",\"admin\",null]},\"until\":" TIME_OR_NULL) },
+	{ "SessionRequest", "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"token\"],\"properties\":{"
+		"\"token\":" TEXT "}}" },
 	{ "Health", OBJECT("\"status\"", "\"status\":{\"const\":\"ok\"}") },
 	{ "Version", OBJECT("\"version\",\"kernels\",\"presets\"",
 		"\"name\":" TEXT ",\"version\":" TEXT ",\"kernels\":" TEXTS ",\"presets\":" TEXTS ",\"http\":" TEXT) },
