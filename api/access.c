@@ -160,9 +160,12 @@ static void fill(struct dcg_who *who, const struct dcg_token *t, int64_t until_s
 	who->until_s = until_s;
 }
 
+/* White space after it is none of its own (RFC 9110, section 5.5). */
 static int by_secret(struct dcg_access *a, const char *secret, struct dcg_who *ret)
 {
 	size_t n = strlen(secret);
+	while (n && (secret[n - 1] == ' ' || secret[n - 1] == '\t'))
+		n--;
 	if (n > SECRET_MAX)
 		return -1;
 	pthread_rwlock_rdlock(&a->lock);
