@@ -191,11 +191,37 @@ static int is_json(const char *type)
 	return !*s || strcasecmp(s, "charset=utf-8") == 0 || strcasecmp(s, "charset=\"utf-8\"") == 0;
 }
 
+/* "*", or entity tags with commas between them. */
+static int is_tags(const char *s)
+{
+	if (strcmp(s, "*") == 0)
+		return 1;
+	for (;;) {
+		s += strncmp(s, "W/", 2) == 0 ? 2 : 0;
+		if (*s++ != '"')
+			return 0;
+		while (*s > ' ' && *s < 0x7f && *s != '"')
+			s++;
+		if (*s++ != '"')
+			return 0;
+		s += strspn(s, " \t");
+		if (!*s)
+			return 1;
+		if (*s++ != ',')
+			return 0;
+		s += strspn(s, " \t");
+	}
+}
+
 int dcg_guard_conditions(struct dcg_request *rq)
 {
-	if (!(rq->route->flags & DCG_ROUTE_MATCH_NEEDED) || rq->header[DCG_HEADER_IF_MATCH])
+	const char *match = rq->header[DCG_HEADER_IF_MATCH];
+	if (!(rq->route->flags & DCG_ROUTE_MATCH_NEEDED) || (match && is_tags(match)))
 		return 0;
-	dcg_reply_problem(rq, 428, "expected If-Match with the ETag of what is to be changed, or * for whatever it is now");
+	if (match)
+		dcg_reply_problem(rq, 400, "expected an entity tag in double quotes as If-Match, or several with commas between them, or *");
+	else
+		dcg_reply_problem(rq, 428, "expected If-Match with the ETag of what is to be changed, or * for whatever it is now");
 	return -1;
 }
 

@@ -172,7 +172,7 @@ static void parameters(struct doc *d, cJSON *operation, const struct dcg_route *
 		put(d, p, "required", cJSON_CreateTrue());
 		cJSON *schema = object(d, p, "schema");
 		text(d, schema, "type", "string");
-		text(d, schema, "pattern", "^(\\*|\"[!#-~]{1,80}\")$");
+		text(d, schema, "pattern", "^(\\*|(W/)?\"[!#-~]*\"([ \\t]*,[ \\t]*(W/)?\"[!#-~]*\")*[ \\t]*)$");
 	}
 	if (list && !list->child)
 		cJSON_Delete(list);

@@ -18,7 +18,7 @@ const struct dcg_option_row dcg_option_rows[] = {
 	  "where to serve HTTP: a loopback address, with tokens any other, or unix:/PATH; port 0 takes a free one", dcg_api_check_listen },
 	{ "tokens", "http", "FILE", TEXT, FIELD(tokens), 0, 0, START, NULL,
 	  "who may ask, and for what; read again on reload, too (default: $CREDENTIALS_DIRECTORY/tokens if it is there, else everybody may do everything)" },
-	{ "session-hours", "http", "HOURS", WHOLE, FIELD(session_hours), 1, 8760, RELOAD, "168", "that a log-in on the page lasts" },
+	{ "session-hours", "http", "HOURS", WHOLE, FIELD(session_hours), 1, 8760, RELOAD, "168", "how long a log-in on the page lasts" },
 	{ "allowed-host", "http", "NAME", LIST, FIELD(allowed_hosts), 0, 0, START, NULL,
 	  "name that clients may use for this daemon besides localhost; may be given again", dcg_api_check_host },
 	{ "web-dir", "http", "DIR", TEXT, FIELD(web_dir), 0, 0, START, NULL,

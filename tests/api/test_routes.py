@@ -369,6 +369,9 @@ def jobs_are_described():
     refused = d.request("PATCH", "/jobs/1", {"name": "x"})
     equal((refused.status, "If-Match" in refused.json()["detail"]), (428, True))
     equal(d.request("PATCH", "/jobs/99", {"name": "x"}).status, 428, "before it is looked for")
+    for value in ("", "1", "**", '"1', '"a b"', '"1" "2"', '"1",', "w/\"1\""):
+        d.patch("/jobs/1", {"name": "x"}, 400, If_Match=value)
+    d.patch("/jobs/1", {"name": "x"}, 412, If_Match='W/"1" , "none"')
     equal(d.request("PUT", "/jobs/1", {})["Allow"], "GET, HEAD, PATCH, DELETE")
 
 
