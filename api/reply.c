@@ -12,10 +12,10 @@ static const struct {
 	unsigned status;
 	const char *title;
 } titles[] = {
-	{ 400, "Bad Request" }, { 403, "Forbidden" }, { 404, "Not Found" }, { 405, "Method Not Allowed" },
+	{ 400, "Bad Request" }, { 401, "Unauthorized" }, { 403, "Forbidden" }, { 404, "Not Found" }, { 405, "Method Not Allowed" },
 	{ 406, "Not Acceptable" }, { 409, "Conflict" }, { 411, "Length Required" }, { 412, "Precondition Failed" },
 	{ 413, "Content Too Large" }, { 415, "Unsupported Media Type" }, { 416, "Range Not Satisfiable" },
-	{ 421, "Misdirected Request" }, { 422, "Unprocessable Content" }, { 500, "Internal Server Error" },
+	{ 421, "Misdirected Request" }, { 422, "Unprocessable Content" }, { 428, "Precondition Required" }, { 500, "Internal Server Error" },
 	{ 503, "Service Unavailable" }, { 507, "Insufficient Storage" },
 };
 

@@ -20,6 +20,7 @@ static const char *const header_names[DCG_HEADERS] = {
 	[DCG_HEADER_IF_RANGE] = "If-Range", [DCG_HEADER_RANGE] = "Range", [DCG_HEADER_LAST_EVENT_ID] = "Last-Event-ID",
 	[DCG_HEADER_SEC_FETCH_SITE] = "Sec-Fetch-Site", [DCG_HEADER_SEC_FETCH_MODE] = "Sec-Fetch-Mode",
 	[DCG_HEADER_SEC_FETCH_DEST] = "Sec-Fetch-Dest", [DCG_HEADER_IDEMPOTENCY_KEY] = "Idempotency-Key",
+	[DCG_HEADER_AUTHORIZATION] = "Authorization",
 };
 
 /* 0: none. */
@@ -110,7 +111,8 @@ static enum MHD_Result begin(struct dcg_request *rq, const char *method)
 	rq->head = strcmp(method, "HEAD") == 0;
 	rq->unsafe = !rq->head && strcmp(method, "GET") != 0;
 	MHD_get_connection_values_n(rq->connection, MHD_HEADER_KIND, take_header, rq);
-	int refused = dcg_router_split(rq) || dcg_guard_check(rq) || dcg_router_find(rq);
+	int refused = dcg_router_split(rq) || dcg_guard_check(rq) || dcg_router_find(rq) || dcg_access_check(rq) ||
+		dcg_router_query(rq) || dcg_guard_conditions(rq);
 	refused = dcg_guard_body(rq, refused) != 0;
 	if (refused && (rq->close || !rq->body_length))
 		return answer(rq);

@@ -183,7 +183,7 @@ static void take_query(struct dcg_request *rq, const char *name, const char *val
 	dcg_put_item(rq, errors, error);
 }
 
-static int parse_query(struct dcg_request *rq)
+int dcg_router_query(struct dcg_request *rq)
 {
 	const char *mark = strchr(rq->uri, '?');
 	if (mark && rq->route->flags & DCG_ROUTE_PAGE)
@@ -264,7 +264,7 @@ int dcg_router_find(struct dcg_request *rq)
 		not_allowed(rq);
 		return -1;
 	}
-	return parse_query(rq);
+	return 0;
 }
 
 const char *dcg_query_text(const struct dcg_request *rq, const char *name)

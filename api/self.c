@@ -38,7 +38,8 @@ int dcg_api_answers(const struct dcg_api *api, int timeout_ms, struct dcg_error 
 	int fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return dcg_error_sys(err, errno, "cannot make a socket");
-	if (a.any.sa_family == AF_INET) {
+	/* From 127.0.0.2 only loopback addresses, and the one that stands for all, can be reached. */
+	if (a.any.sa_family == AF_INET && (ntohl(a.v4.sin_addr.s_addr) >> 24 == 127 || a.v4.sin_addr.s_addr == htonl(INADDR_ANY))) {
 		/* An address of its own: no client's connections count against its share. */
 		struct sockaddr_in from = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000002) };
 		int r = bind(fd, (struct sockaddr *)&from, sizeof from);

@@ -184,7 +184,7 @@ static int take_checkpoint(const cJSON *body, struct dcg_file_row *row, struct d
 	return dcg_invalid_close(inv);
 }
 
-int dcg_jobs_checkpoint_edit(struct dcg_jobs *j, int64_t id, const cJSON *body, struct dcg_invalid *inv)
+int dcg_jobs_checkpoint_edit(struct dcg_jobs *j, int64_t id, const cJSON *body, const struct dcg_file_row *only, struct dcg_invalid *inv)
 {
 	struct dcg_store_tx *tx;
 	struct dcg_file_row row;
@@ -194,6 +194,8 @@ int dcg_jobs_checkpoint_edit(struct dcg_jobs *j, int64_t id, const cJSON *body, 
 		return dcg_invalid_fail(inv, r, "%s", err.text);
 	if ((r = dcg_store_file_get(j->store, DCG_FILE_CHECKPOINT, id, &row, &err)))
 		dcg_invalid_fail(inv, r, "%s", err.text);
+	else if (only && (row.pinned != only->pinned || strcmp(row.label, only->label) != 0))
+		r = dcg_invalid_fail(inv, DCG_ESTATE, "checkpoint %lld was changed meanwhile", (long long)id);
 	else
 		r = take_checkpoint(body, &row, inv);
 	if (r || !body->child) {

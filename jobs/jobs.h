@@ -81,8 +81,8 @@ enum { DCG_NOTE_MAX = 4000, DCG_TAGS_MAX = 16, DCG_TAG_MAX = 40 }; /* characters
 /* PATCH /jobs/{id}: any of name, note, tags and priority, in whatever state. version > 0: only
  * while it is the job's (else DCG_ESTATE). */
 int dcg_jobs_edit(struct dcg_jobs *j, int64_t id, const cJSON *body, int64_t version, struct dcg_invalid *inv);
-/* PATCH /checkpoints/{id}: pinned, name. */
-int dcg_jobs_checkpoint_edit(struct dcg_jobs *j, int64_t id, const cJSON *body, struct dcg_invalid *inv);
+/* PATCH /checkpoints/{id}: pinned, name. only, if not NULL: only while these are as in that row (else DCG_ESTATE). */
+int dcg_jobs_checkpoint_edit(struct dcg_jobs *j, int64_t id, const cJSON *body, const struct dcg_file_row *only, struct dcg_invalid *inv);
 
 enum dcg_job_action { DCG_ACTION_PAUSE, DCG_ACTION_RESUME, DCG_ACTION_CANCEL, DCG_ACTION_SAMPLE, DCG_ACTION_CHECKPOINT };
 /* Idempotent: pausing what is paused (or being paused) is no error. DCG_ENOENT, DCG_ESTATE. */

@@ -9,6 +9,7 @@ import { jobsView } from './jobs.js';
 import { jobView } from './job.js';
 import { formView } from './form.js';
 import { datasetsView } from './datasets.js';
+import { session, begin, locked, loginView } from './session.js';
 
 const ROUTES = [
 	[/^\/jobs$/, 'jobs', jobsView],
@@ -60,10 +61,10 @@ function show() {
 	current = new AbortController();
 	const { signal } = current;
 	const ctx = { query, signal, setQuery: (values) => setQuery(path, values), setTitle: (text) => signal.aborted || setTitle(text) };
-	let view = null, section = '';
+	let view = locked() ? loginView() : null, section = '';
 	for (const [pattern, name, make] of ROUTES) {
 		const match = pattern.exec(path);
-		if (match) {
+		if (match && !view) {
 			section = name;
 			view = make(ctx, ...match.slice(1));
 			break;
@@ -79,9 +80,9 @@ function show() {
 		else
 			link.removeAttribute('aria-current');
 	}
-	if (shownOnce) {
+	if (shownOnce || view.focus) {
 		scrollTo(0, 0);
-		main.focus({ preventScroll: true });
+		(view.focus ?? main).focus({ preventScroll: true });
 	}
 	shownOnce = true;
 }
@@ -92,7 +93,7 @@ bus.addEventListener('connection', ({ detail }) => {
 	clearTimeout(bannerTimer);
 	if (!detail.online) {
 		bannerTimer = setTimeout(() => {
-			banner.hidden = false;
+			banner.hidden = locked();
 		}, 1000);
 		return;
 	}
@@ -124,6 +125,20 @@ document.addEventListener('click', (event) => {
 	}
 }, true);
 addEventListener('hashchange', show);
-start();
-show();
-api.get('/version').then(({ version }) => setText(document.getElementById('version'), `dcgand ${version}`), () => {});
+
+// Nothing is asked for, and no stream opened, before somebody is logged in (where that is needed).
+let started = false;
+function enter() {
+	if (locked()) {
+		banner.hidden = true;
+	} else if (started) {
+		retryNow();
+	} else {
+		started = true;
+		start();
+		api.get('/version').then(({ version }) => setText(document.getElementById('version'), `dcgand ${version}`), () => {});
+	}
+	show();
+}
+session.addEventListener('change', enter);
+begin().then(() => started || locked() || enter());

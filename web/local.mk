@@ -4,5 +4,5 @@ web_files = \
 	web/actions.js web/api.js web/app.js web/checkpoints.js web/curves.js web/datasets.js \
 	web/dom.js web/events.js web/field.js web/fields.js web/form.js web/format.js \
 	web/generate.js web/job.js web/jobs.js web/log.js web/picture.js web/plot.js \
-	web/progress.js web/samples.js web/series.js web/state.js
+	web/progress.js web/samples.js web/series.js web/session.js web/state.js
 EXTRA_DIST += $(web_files)

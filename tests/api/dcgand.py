@@ -135,6 +135,7 @@ class Daemon:
         self.options = list(options)
         self.roots = [self.root] if roots is None else roots
         self.env = dict(os.environ, **(env or {}))
+        self.auth = {}  # headers of every request
         self.seen = []
         if wait:
             self.start()
@@ -183,7 +184,7 @@ class Daemon:
     def request(self, method, path, body=None, headers=None, host=None):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=SLOW)
         try:
-            send = {"Host": host or f"127.0.0.1:{self.port}"}
+            send = {"Host": host or f"127.0.0.1:{self.port}", **self.auth}
             if isinstance(body, (dict, list)):
                 body = json.dumps(body)
                 send["Content-Type"] = "application/json"
@@ -217,7 +218,8 @@ class Daemon:
         equal(answer.status, status, f"POST {path}: {answer}")
         return answer
 
-    def patch(self, path, body, status=200, **headers):
+    def patch(self, path, body, status=200, If_Match="*", **headers):
+        headers["If_Match"] = If_Match
         answer = self.request("PATCH", path, body, {k.replace("_", "-"): v for k, v in headers.items()})
         equal(answer.status, status, f"PATCH {path}: {answer}")
         return answer
@@ -283,7 +285,7 @@ class Stream:
 
     def __init__(self, daemon, path="/events", expect=200, **headers):
         self.connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=SLOW)
-        self.connection.request("GET", path, headers={k.replace("_", "-"): v for k, v in headers.items()})
+        self.connection.request("GET", path, headers=dict(daemon.auth, **{k.replace("_", "-"): v for k, v in headers.items()}))
         self.response = self.connection.getresponse()
         daemon.seen.append(("GET", path, self.response.status))
         if expect:

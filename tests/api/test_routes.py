@@ -367,9 +367,15 @@ def jobs_are_described():
         equal(set(errors(d.patch("/jobs/1", body, 422))), pointers, str(body))
     equal(d.get("/jobs/1").json(), now)
     d.patch("/jobs/99", {"name": "x"}, 404)
-    equal(d.request("PATCH", "/jobs/1", b"[]", JSON).status, 400)
-    equal(d.request("PATCH", "/jobs/1", b"{}", {"Content-Type": "text/plain"}).status, 415)
-    equal(d.request("PATCH", "/jobs/1").status, 400)
+    equal(d.request("PATCH", "/jobs/1", b"[]", dict(JSON, **{"If-Match": "*"})).status, 400)
+    equal(d.request("PATCH", "/jobs/1", b"{}", {"Content-Type": "text/plain", "If-Match": "*"}).status, 415)
+    equal(d.request("PATCH", "/jobs/1", None, {"If-Match": "*"}).status, 400)
+    refused = d.request("PATCH", "/jobs/1", {"name": "x"})
+    equal((refused.status, "If-Match" in refused.json()["detail"]), (428, True))
+    equal(d.request("PATCH", "/jobs/99", {"name": "x"}).status, 428, "before it is looked for")
+    for value in ("", "1", "**", '"1', '"a b"', '"1" "2"', '"1",', "w/\"1\""):
+        d.patch("/jobs/1", {"name": "x"}, 400, If_Match=value)
+    d.patch("/jobs/1", {"name": "x"}, 412, If_Match='W/"1" , "none"')
     equal(d.request("PUT", "/jobs/1", {})["Allow"], "GET, HEAD, PATCH, DELETE")
 
 
@@ -560,6 +566,16 @@ def checkpoints_are_pinned():
     equal(d.get(f"/checkpoints/{fourth['id']}").json(), fourth)
     equal(d.patch(f"/checkpoints/{fourth['id']}", {}).json(), fourth)
     d.patch("/checkpoints/99999", {"pinned": True}, 404)
+    url = f"/checkpoints/{fourth['id']}"
+    equal(d.request("PATCH", url, {"name": "x"}).status, 428)
+    tag = d.get(url)["ETag"]
+    d.get(url, 304, If_None_Match=tag)
+    d.patch(url, {"name": "x"}, 412, If_Match='"other"')
+    new = d.patch(url, {"name": "mine"}, If_Match=tag)
+    equal((new["ETag"] == tag, new["ETag"]), (False, d.get(url)["ETag"]))
+    d.patch(url, {"name": "yours"}, 412, If_Match=tag)
+    d.patch(url, {"name": ""}, If_Match=new["ETag"])
+    equal((d.get(url)["ETag"], d.get(url).json()), (tag, fourth), "as it was")
     d.post(f"/jobs/{job}/cancel", None, 202)
     d.wait_state(job, "cancelled")
     d.delete(f"/jobs/{job}")
