@@ -139,7 +139,7 @@ static void after_step(struct dcg_trainer *t)
 		int last = t->state.step == t->steps_total;
 		tell(t, DCG_EVENT_EPOCH);
 		save = save || last || (p->checkpoint_every && epoch % p->checkpoint_every == 0);
-		draw(t, last || (p->sample_every && epoch % p->sample_every == 0), save && dcg_train_params_scores(p, t->state.count, epoch));
+		draw(t, last || (p->sample_every && epoch % p->sample_every == 0), dcg_train_params_scores(p, t->state.count, epoch));
 	}
 	if (save)
 		checkpoint(t);

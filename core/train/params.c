@@ -54,7 +54,7 @@ const struct dcg_param_row dcg_train_rows[] = {
 	INT(sample_count, 1, 1024, "64", "Pictures in a sample grid."),
 	INT(checkpoint_every, 0, 1000000, "1", "Epochs between checkpoints; 0 for only one at the end."),
 	INT(checkpoint_minutes, 0, 100000, "10", "Also make a checkpoint after so many minutes; 0 for never."),
-	INT(swd_images, 0, 8192, "256", "Pictures that a checkpoint's score is measured with (sliced Wasserstein distance to as many real ones); 0 for no scores."),
+	INT(swd_images, 0, 8192, "256", "Pictures that are drawn at an epoch's end to measure swd (distance to as many real ones) and ms_ssim (how alike they are); 0 for neither."),
 	INT(keep_last, 1, 100000, "3", "Newest checkpoints that are kept."),
 	INT(keep_every, 0, 1000000, "0", "Also keep the checkpoint of every so many epochs; 0 for none."),
 	CHOICE(on_error, on_errors, "skip", "What a picture that cannot be read does: it is skipped and counted, or fails the job."),
