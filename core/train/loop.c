@@ -33,7 +33,7 @@ static void tell_started(struct dcg_trainer *t)
 	if (!t->resumed || strcmp(t->state.kernel, t->backend->ops->name) == 0)
 		return;
 	e = event(t, DCG_EVENT_LOG);
-	snprintf(e.u.log.text, sizeof e.u.log.text, "the checkpoint was computed by kernel %s, this run goes on with %s: results will differ in their last bits",
+	snprintf(e.u.log.text, sizeof e.u.log.text, "the checkpoint was computed by kernel %s, this run goes on with %s: results will differ a little",
 		t->state.kernel, t->backend->ops->name);
 	dcg_queue_push(t->queue, &e);
 }
