@@ -257,6 +257,7 @@ struct dcg_run {
 struct dcg_record {
 	const struct dcg_file_row *file; /* NULL: none */
 	enum dcg_file_kind kind;
+	const struct dcg_event *score; /* DCG_EVENT_SCORE; NULL: none */
 	const char *level, *text;     /* a line of log; text NULL: none */
 	cJSON *progress;              /* of preparing; given away, so not for dcg_run_persist */
 	const char *pause;            /* running -> paused, for this reason; NULL: no */

@@ -146,6 +146,7 @@ static void train(struct dcg_run *run, struct dcg_error *why)
 			case DCG_EVENT_EPOCH: run->row.epoch = ev.epoch; break;
 			case DCG_EVENT_SAMPLE: on_file(run, DCG_FILE_SAMPLE, &ev); break;
 			case DCG_EVENT_CHECKPOINT: on_file(run, DCG_FILE_CHECKPOINT, &ev); break;
+			case DCG_EVENT_SCORE: dcg_run_persist(run, &(struct dcg_record){ .score = &ev }); break;
 			case DCG_EVENT_LOG:
 				dcg_run_log(run, "warning", "%s", ev.u.log.text);
 				if (ev.u.log.code == DCG_ENOSPC)

@@ -42,7 +42,8 @@ static const char first[] =
 ") STRICT;\n"
 "CREATE INDEX jobs_queue ON jobs(state, priority DESC, queue_ms, id);\n"
 
-/* No foreign key here: it would be looked up for every point, and millions of points are
+/* Later series (store.h) have the numbers that follow; the text of a table is part of the file.
+ * No foreign key here: it would be looked up for every point, and millions of points are
  * deleted in pieces after their job (deleted_jobs). */
 "CREATE TABLE metrics (\n"
 "	job INTEGER NOT NULL,\n"

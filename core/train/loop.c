@@ -33,7 +33,7 @@ static void tell_started(struct dcg_trainer *t)
 	if (!t->resumed || strcmp(t->state.kernel, t->backend->ops->name) == 0)
 		return;
 	e = event(t, DCG_EVENT_LOG);
-	snprintf(e.u.log.text, sizeof e.u.log.text, "the checkpoint was computed by kernel %s, this run goes on with %s: results will differ in their last bits",
+	snprintf(e.u.log.text, sizeof e.u.log.text, "the checkpoint was computed by kernel %s, this run goes on with %s: results will differ a little",
 		t->state.kernel, t->backend->ops->name);
 	dcg_queue_push(t->queue, &e);
 }
@@ -139,7 +139,7 @@ static void after_step(struct dcg_trainer *t)
 		int last = t->state.step == t->steps_total;
 		tell(t, DCG_EVENT_EPOCH);
 		save = save || last || (p->checkpoint_every && epoch % p->checkpoint_every == 0);
-		draw(t, last || (p->sample_every && epoch % p->sample_every == 0), save && dcg_train_params_scores(p, t->state.count, epoch));
+		draw(t, last || (p->sample_every && epoch % p->sample_every == 0), dcg_train_params_scores(p, t->state.count, epoch));
 	}
 	if (save)
 		checkpoint(t);
