@@ -5,7 +5,7 @@
 /* A list's letter, and where it goes on. */
 #define CURSOR(where) { "cursor", 0, 1, 80, NULL, "\"next\" of the answer before.", "^" where "$" }
 #define NUMBER "(0|[1-9][0-9]{0,17})"
-#define SERIES "(loss_d|loss_g|d_real|d_fake|d_fake_after|images_per_s)"
+#define SERIES "(loss_d|loss_g|d_real|d_fake|d_fake_after|images_per_s|swd)"
 #define NAME "[a-z0-9][a-z0-9._-]{0,62}"
 #define AFTER { "after", 1, 0, INT64_MAX, NULL, "Go on after the event of this number; the header Last-Event-ID does the same and wins." }
 

@@ -22,7 +22,7 @@ void dcg_run_metric(struct dcg_run *run, const struct dcg_event *ev)
 	run->metrics[run->count++] = (struct dcg_metric_row){ .step = ev->step, .value = {
 		[DCG_SERIES_LOSS_D] = l->loss_d, [DCG_SERIES_LOSS_G] = l->loss_g, [DCG_SERIES_D_REAL] = l->d_real,
 		[DCG_SERIES_D_FAKE] = l->d_fake, [DCG_SERIES_D_FAKE_AFTER] = l->d_fake_after,
-		[DCG_SERIES_IMAGES_PER_S] = ev->u.metric.images_per_s,
+		[DCG_SERIES_IMAGES_PER_S] = ev->u.metric.images_per_s, [DCG_SERIES_SWD] = NAN,
 	} };
 	run->row.step = ev->step;
 	run->row.epoch = ev->epoch;
@@ -34,14 +34,14 @@ void dcg_run_metric(struct dcg_run *run, const struct dcg_event *ev)
 	run->row.d_fake = l->d_fake;
 }
 
-/* {"steps": [...], "series": {"loss_d": [...], ...}} */
+/* {"steps": [...], "series": {"loss_d": [...], ...}}, of the series that have a point at every step. */
 static cJSON *metric_json(int64_t job, const struct dcg_metric_row *rows, size_t count)
 {
 	cJSON *o = dcg_event_json(job), *steps = NULL, *series = NULL, *list, *v;
 	int ok = o && (steps = cJSON_AddArrayToObject(o, "steps")) && (series = cJSON_AddObjectToObject(o, "series"));
 	for (size_t i = 0; ok && i < count; i++)
 		ok = (v = cJSON_CreateNumber((double)rows[i].step)) && cJSON_AddItemToArray(steps, v);
-	for (int s = 0; ok && s < DCG_SERIES_COUNT; s++) {
+	for (int s = 0; ok && s < DCG_SERIES_SWD; s++) {
 		ok = (list = cJSON_AddArrayToObject(series, dcg_series_name(s))) != NULL;
 		for (size_t i = 0; ok && i < count; i++) {
 			double x = dcg_json_short(rows[i].value[s]);
@@ -90,12 +90,22 @@ static int record_metrics(struct dcg_store_tx *tx, const struct dcg_run *run)
 	return own ? own : dcg_event_append(tx, run->row.id, "progress", progress_json(&run->row));
 }
 
+/* The score outlives the checkpoint, as a point of its own series. */
+static void record_score(struct dcg_store_tx *tx, const struct dcg_file_row *file)
+{
+	struct dcg_metric_row row = { .step = file->step };
+	for (int s = 0; s < DCG_SERIES_COUNT; s++)
+		row.value[s] = s == DCG_SERIES_SWD ? file->score : NAN;
+	dcg_store_metrics_append(tx, file->job, &row, 1);
+}
+
 static int record_file(struct dcg_store_tx *tx, enum dcg_file_kind kind, const struct dcg_file_row *file)
 {
 	struct dcg_file_row row = *file;
 	dcg_store_file_insert(tx, kind, &row, &row.id);
 	if (kind == DCG_FILE_SAMPLE)
 		return dcg_event_append(tx, row.job, "sample", sample_json(&row));
+	record_score(tx, &row);
 	return dcg_checkpoint_event(tx, &row);
 }
 

@@ -126,7 +126,8 @@ int dcg_store_key_get(struct dcg_store *s, const char *key, int64_t since_ms, st
 
 enum dcg_series {
 	DCG_SERIES_LOSS_D, DCG_SERIES_LOSS_G, DCG_SERIES_D_REAL, DCG_SERIES_D_FAKE,
-	DCG_SERIES_D_FAKE_AFTER, DCG_SERIES_IMAGES_PER_S, DCG_SERIES_COUNT,
+	DCG_SERIES_D_FAKE_AFTER, DCG_SERIES_IMAGES_PER_S, /* every step has a point in those before */
+	DCG_SERIES_SWD /* scored checkpoints have one */, DCG_SERIES_COUNT,
 };
 const char *dcg_series_name(enum dcg_series s);
 int dcg_series_from_name(const char *name);

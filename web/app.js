@@ -9,16 +9,18 @@ import { jobsView } from './jobs.js';
 import { jobView } from './job.js';
 import { formView } from './form.js';
 import { datasetsView } from './datasets.js';
+import { compareView } from './compare.js';
 
 const ROUTES = [
 	[/^\/jobs$/, 'jobs', jobsView],
 	[/^\/jobs\/([1-9]\d{0,15})$/, 'jobs', (ctx, id) => jobView({ ...ctx, id: Number(id) })],
+	[/^\/compare$/, 'compare', compareView],
 	[/^\/new$/, 'new', formView],
 	[/^\/datasets$/, 'datasets', datasetsView],
 ];
 const main = document.getElementById('main');
 const banner = document.getElementById('banner');
-let current = null; // AbortController of the view that is shown
+let current = null; // the view that is shown: {path, controller, restores}
 let shownOnce = false;
 
 /** The address after '#': '/jobs/3?window=200' */
@@ -27,8 +29,8 @@ function address() {
 	return { path, query: new URLSearchParams(query) };
 }
 
-/** Notes a view's settings in the address, without a step in the history. */
-function setQuery(path, values) {
+/** Notes a view's settings in the address; step: so that the browser's back button undoes it. */
+function setQuery(path, values, step = false) {
 	const here = address();
 	if (here.path !== path)
 		return;
@@ -37,8 +39,10 @@ function setQuery(path, values) {
 			here.query.delete(key);
 		else
 			here.query.set(key, value);
-	const query = here.query.toString();
-	history.replaceState(null, '', `#${path}${query ? `?${query}` : ''}`);
+	const query = here.query.toString().replaceAll('%2C', ',');
+	const url = `#${path}${query ? `?${query}` : ''}`;
+	if (url !== location.hash)
+		history[step ? 'pushState' : 'replaceState'](null, '', url);
 }
 
 function setTitle(text) {
@@ -56,10 +60,22 @@ function notFound() {
 
 function show() {
 	const { path, query } = address();
-	current?.abort();
-	current = new AbortController();
-	const { signal } = current;
-	const ctx = { query, signal, setQuery: (values) => setQuery(path, values), setTitle: (text) => signal.aborted || setTitle(text) };
+	// Back, or another address of the same view: it knows how to go there without a blink.
+	if (current?.path === path && current.restores.length > 0) {
+		current.restores.forEach((restore) => restore(query));
+		return;
+	}
+	current?.controller.abort();
+	const controller = new AbortController(), restores = [];
+	current = { path, controller, restores };
+	const { signal } = controller;
+	const ctx = {
+		get query() {
+			return address().query;
+		},
+		signal, setQuery: (values, step) => signal.aborted || setQuery(path, values, step), onRestore: (restore) => restores.push(restore),
+		setTitle: (text) => signal.aborted || setTitle(text),
+	};
 	let view = null, section = '';
 	for (const [pattern, name, make] of ROUTES) {
 		const match = pattern.exec(path);

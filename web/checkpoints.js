@@ -30,12 +30,13 @@ export function checkpoints({ id, query, setQuery, signal }) {
 
 	function table(list) {
 		return h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Checkpoints' }, h('table', {},
-			h('thead', {}, h('tr', {}, ['Checkpoint', 'Epoch', 'Step', 'Size', 'Made', ''].map((t) =>
+			h('thead', {}, h('tr', {}, ['Checkpoint', 'Epoch', 'Step', 'SWD', 'Size', 'Made', ''].map((t) =>
 				h('th', { scope: 'col' }, t || h('span', { class: 'sr' }, 'What to do'))))),
 			h('tbody', {}, list.map((c) => h('tr', { 'data-checkpoint': c.id },
 				h('th', { scope: 'row' }, `#${c.id}`, c.name && ` ${c.name}`, c.pinned && h('span', { class: 'tag' }, 'pinned')),
 				h('td', {}, f.count(c.epoch)),
 				h('td', {}, f.count(c.step)),
+				h('td', {}, f.figure(c.score)),
 				h('td', {}, f.bytes(c.size)),
 				h('td', {}, h('time', { datetime: c.created_at }, f.when(c.created_at))),
 				h('td', { class: 'row-actions' },

@@ -24,7 +24,7 @@ export function jobView(ctx) {
 	const progress = progressBlock();
 	const facts = h('dl', { class: 'facts' });
 	const why = h('div', {});
-	const params = h('details', { class: 'card params' }, h('summary', {}, h('h2', {}, 'Parameters')));
+	const params = h('details', { class: 'card params', open: ctx.query.has('parameters') }, h('summary', {}, h('h2', {}, 'Parameters')));
 	const cells = [];
 	let built = false;
 
@@ -52,8 +52,8 @@ export function jobView(ctx) {
 			h('div', { class: 'card' }, progress.node, facts),
 			h('div', { class: 'columns' },
 				curves(ctx),
-				h('div', { class: 'column' }, samples(ctx), points.generate)),
-			points.node, log(ctx), params);
+				h('div', { class: 'column' }, samples(ctx), points.generate, log(ctx))),
+			points.node, params);
 	}
 
 	function update(job) {
@@ -132,6 +132,7 @@ export function jobView(ctx) {
 		}
 	}
 
+	params.addEventListener('toggle', () => ctx.setQuery({ parameters: params.open ? 'open' : '' }));
 	changes.addEventListener('job', ({ detail }) => built && detail.id === id && update(detail), { signal });
 	changes.addEventListener('gone', ({ detail }) => {
 		if (detail === id && built) {

@@ -406,7 +406,7 @@ def metrics_json():
     """buckets that cover all steps and keep extremes, ends and totals"""
     m = d.get("/jobs/1/metrics").json()
     equal((m["job"], m["from"], m["to"]), (1, 1, 8))
-    equal(set(m["series"]), {"loss_d", "loss_g", "d_real", "d_fake", "d_fake_after", "images_per_s"})
+    equal(set(m["series"]), {"loss_d", "loss_g", "d_real", "d_fake", "d_fake_after", "images_per_s", "swd"})
     full = m["series"]["loss_d"]
     equal((full["total"], len(full["points"])), (8, 8))
     values = [p["last"] for p in full["points"]]
