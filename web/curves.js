@@ -10,10 +10,10 @@ const MOST = 800; // buckets kept of each
 
 /** What D loses, G loses and D says when D can only guess. */
 export const GUESS = {
-	loss_d: { y: 2 * Math.LN2, text: 'D cannot tell: 2 ln 2' },
-	loss_g: { y: Math.LN2, text: 'ln 2' },
-	d_real: { y: 0.5, text: 'D cannot tell: ½' },
-	d_fake: { y: 0.5, text: 'D cannot tell: ½' },
+	loss_d: { y: 2 * Math.LN2, text: 'D cannot tell: 2 ln 2', short: '2 ln 2' },
+	loss_g: { y: Math.LN2, text: 'ln 2', short: 'ln 2' },
+	d_real: { y: 0.5, text: 'D cannot tell: ½', short: '½' },
+	d_fake: { y: 0.5, text: 'D cannot tell: ½', short: '½' },
 };
 
 export function curves(ctx) {

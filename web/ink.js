@@ -59,11 +59,12 @@ function drawGuides(plot) {
 		ctx.moveTo(left, at);
 		ctx.lineTo(right, at);
 		ctx.stroke();
-		const width = ctx.measureText(guide.text).width;
+		const text = right - left < 420 ? guide.short : guide.text;
+		const width = ctx.measureText(text).width;
 		ctx.fillStyle = `${css('--card')}d9`; // so that lines behind do not disturb
 		ctx.fillRect(right - width - 8, at - 17, width + 8, 15);
 		ctx.fillStyle = css('--muted');
-		ctx.fillText(guide.text, right - width - 4, at - 5);
+		ctx.fillText(text, right - width - 4, at - 5);
 	}
 	ctx.restore();
 }

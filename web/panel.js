@@ -20,7 +20,7 @@ const NOTE_AFTER_MS = 500; // and note it in the address and the history
 /** runs: [Run]; specs: what Plot takes, without `on` and `signal`. empty: said while there is no metric. */
 export function panel({ runs, specs, empty, ctx, trailing = false }) {
 	const { signal, setQuery } = ctx;
-	const look = controls({ ctx, trailing, change: () => changed(), zoom: (factor) => zoomBy(factor), reset: () => zoom(null) });
+	const look = controls({ ctx, trailing, change: (anew) => changed(anew), zoom: (factor) => zoomBy(factor), reset: () => zoom(null) });
 	const plots = specs.map((spec) => new Plot({
 		...spec, signal,
 		on: { zoom: (from, to) => zoom([from, to]), reset: () => zoom(null), toggle, cursor: (x, by) => plots.forEach((p) => p !== by && p.setCursor(x)) },

@@ -16,7 +16,7 @@ const LAYERS = 4;      // of a row: the band's lower and upper edge, the raw lin
 export class Plot {
 	/**
 	 * rows: [{id, label, colour: a custom property, dash: [], hidden, run, series}]
-	 * guides: [{y, text}]: values that mean something. log: whether a logarithmic axis makes sense.
+	 * guides: [{y, text, short}]: values that mean something. log: whether a logarithmic axis makes sense.
 	 * on: zoom(from, to), reset(), cursor(x or null, this), toggle(row).
 	 */
 	constructor({ title, rows, guides = [], min, max, log = false, none = 'Nothing to show yet.', on, signal }) {
@@ -139,7 +139,9 @@ export class Plot {
 			const bucket = this.cursor === null ? this.#newest(row) : this.#bucket(row, this.cursor);
 			setText(row.value, bucket ? f.figure(bucket.last) : '–');
 			setText(row.range, bucket && this.cursor !== null && bucket.count > 1 ? ` (${f.figure(bucket.min)} to ${f.figure(bucket.max)})` : '');
-			if (bucket && !title)
+			if (bucket && this.cursor === null && row.run !== this.rows[0].run)
+				title = 'newest of each';
+			else if (bucket && !title)
 				title = this.cursor !== null && bucket.count > 1 && this.look.axis === AXES.step ? `steps ${f.count(bucket.step)} to ${f.count(bucket.last_step)}` : this.look.axis.text(this.cursor ?? this.#x(row, bucket));
 		}
 		setText(this.at, title);
