@@ -115,6 +115,8 @@ bus.addEventListener('connection', ({ detail }) => {
 	if (!banner.hidden)
 		announce('Connected again');
 	banner.hidden = true;
+	for (const button of document.querySelectorAll('main [data-retry]'))
+		button.click();
 });
 document.getElementById('retry').addEventListener('click', retryNow);
 

@@ -106,7 +106,7 @@ export function compareView(ctx) {
 		const place = (job) => ids.indexOf(job.id);
 		const view = panel({
 			runs, ctx: inner,
-			empty: h('p', {}, 'None of these jobs has made a step yet.'),
+			empty: () => 'None of these jobs has made a step yet.',
 			specs: CHARTS.map(({ key, ...spec }) => ({ ...spec, rows: list.map((job, i) => ({
 				id: `job-${job.id}`, label: f.jobTitle(job), colour: `--run-${place(job) + 1}`, dash: DASHES[place(job)], run: runs[i], series: runs[i].series[key],
 			})) })),

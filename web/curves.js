@@ -2,6 +2,7 @@
 
 import { h, busy, toast } from './dom.js';
 import * as api from './api.js';
+import { FINAL } from './state.js';
 import { Run } from './run.js';
 import { panel } from './panel.js';
 
@@ -21,7 +22,7 @@ export function curves(ctx) {
 	const rows = (list) => list.map((row) => ({ ...row, run, series: run.series[row.id] }));
 	const view = panel({
 		runs: [run], ctx, trailing: true,
-		empty: h('p', {}, 'The curves begin with the first step.'),
+		empty: () => (FINAL.has(run.job?.state) ? 'There are none: the job ended before its first step.' : 'The curves begin with the first step.'),
 		specs: [
 			{ title: 'Loss', log: true, guides: [GUESS.loss_d, GUESS.loss_g], rows: rows([
 				{ id: 'loss_d', label: 'D', colour: '--plot-d' },

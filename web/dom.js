@@ -75,7 +75,7 @@ export function loading(text) {
 export function failure(error, retry) {
 	return h('div', { class: 'callout bad', role: 'alert' },
 		h('div', {}, h('strong', {}, 'This could not be loaded. '), h('span', {}, error.message)),
-		retry && h('button', { type: 'button', onclick: retry }, 'Try again'));
+		retry && h('button', { type: 'button', onclick: retry, 'data-retry': true }, 'Try again'));
 }
 
 /** A button that works: it keeps the focus, and clicks do nothing (see app.js). */

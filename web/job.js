@@ -115,7 +115,7 @@ export function jobView(ctx) {
 
 	async function load() {
 		if (!built)
-			replace(body, loading('Loading the job…'));
+			replace(body, heading, loading('Loading the job…'));
 		try {
 			await ready;
 			const job = await loadJob(id, { signal });
@@ -125,9 +125,9 @@ export function jobView(ctx) {
 		} catch (error) {
 			if (signal.aborted)
 				return;
-			replace(body, error.status === 404
-				? h('div', { class: 'blank' }, h('h1', {}, `There is no job ${id}`), h('p', {}, 'It may have been deleted.'), h('a', { class: 'button', href: '#/jobs' }, 'To the jobs'))
-				: failure(error, load));
+			replace(body, ...(error.status === 404
+				? [h('div', { class: 'blank' }, h('h1', {}, `There is no job ${id}`), h('p', {}, 'It may have been deleted.'), h('a', { class: 'button', href: '#/jobs' }, 'To the jobs'))]
+				: [heading, failure(error, load)]));
 			built = false;
 		}
 	}

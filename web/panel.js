@@ -17,7 +17,7 @@ const MARGIN = 0.25;       // of a range, on each side
 const ASK_AFTER_MS = 150;  // a gesture is many ranges: ask when it rests
 const NOTE_AFTER_MS = 500; // and note it in the address and the history
 
-/** runs: [Run]; specs: what Plot takes, without `on` and `signal`. empty: said while there is no metric. */
+/** runs: [Run]; specs: what Plot takes, without `on` and `signal`. empty(): what is said while there is no metric. */
 export function panel({ runs, specs, empty, ctx, trailing = false }) {
 	const { signal, setQuery } = ctx;
 	const look = controls({ ctx, trailing, change: (anew) => changed(anew), zoom: (factor) => zoomBy(factor), reset: () => zoom(null) });
@@ -109,7 +109,7 @@ export function panel({ runs, specs, empty, ctx, trailing = false }) {
 
 	function show() {
 		if (!anything())
-			replace(body, h('div', { class: 'blank muted' }, empty));
+			replace(body, h('div', { class: 'blank muted' }, h('p', {}, empty())));
 		else if (plots[0].node.parentNode !== body)
 			replace(body, plots.map((plot) => plot.node));
 		draw();
@@ -202,7 +202,6 @@ export function panel({ runs, specs, empty, ctx, trailing = false }) {
 		}
 	}, { signal });
 	bus.addEventListener('reset', load, { signal });
-	bus.addEventListener('connection', ({ detail }) => detail.online && !loadedOnce && load(), { signal });
 	signal.addEventListener('abort', () => {
 		attempt?.abort();
 		clearTimeout(askTimer);

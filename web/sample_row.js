@@ -47,8 +47,7 @@ export function sampleRow({ list, ctx, key }) {
 			await Promise.all(cells.map(async (cell) => {
 				cell.samples = await api.getAll(`/jobs/${cell.job.id}/samples`, 'samples', { signal });
 			}));
-			if (body.parentNode !== node)
-				node.lastChild.replaceWith(body);
+			node.lastChild.replaceWith(body);
 			show();
 		} catch (error) {
 			if (!signal.aborted)

@@ -34,7 +34,7 @@ export function samples({ id, query, setQuery, signal, onRestore }) {
 
 	function show() {
 		if (list.length === 0) {
-			replace(body, h('p', { class: 'blank muted' }, loaded ? 'The first samples come with the first epoch.' : ''));
+			replace(body, h('p', { class: 'blank muted' }, !loaded ? '' : FINAL.has(jobs.get(id)?.state) ? 'There are none: the job ended before its first sample.' : 'The first samples come with the first epoch.'));
 			return;
 		}
 		if (viewer.parentNode !== body)
@@ -175,7 +175,6 @@ export function samples({ id, query, setQuery, signal, onRestore }) {
 			show();
 	}, { signal });
 	bus.addEventListener('reset', load, { signal });
-	bus.addEventListener('connection', ({ detail }) => detail.online && !loaded && load(), { signal });
 	onRestore((now) => {
 		stop();
 		read(now);
