@@ -10,16 +10,18 @@ import { jobView } from './job.js';
 import { formView } from './form.js';
 import { datasetsView } from './datasets.js';
 import { session, begin, locked, loginView } from './session.js';
+import { compareView } from './compare.js';
 
 const ROUTES = [
 	[/^\/jobs$/, 'jobs', jobsView],
 	[/^\/jobs\/([1-9]\d{0,15})$/, 'jobs', (ctx, id) => jobView({ ...ctx, id: Number(id) })],
+	[/^\/compare$/, 'compare', compareView],
 	[/^\/new$/, 'new', formView],
 	[/^\/datasets$/, 'datasets', datasetsView],
 ];
 const main = document.getElementById('main');
 const banner = document.getElementById('banner');
-let current = null; // AbortController of the view that is shown
+let current = null; // the view that is shown: {path, controller, restores}
 let shownOnce = false;
 
 /** The address after '#': '/jobs/3?window=200' */
@@ -28,8 +30,8 @@ function address() {
 	return { path, query: new URLSearchParams(query) };
 }
 
-/** Notes a view's settings in the address, without a step in the history. */
-function setQuery(path, values) {
+/** Notes a view's settings in the address; step: so that the browser's back button undoes it. */
+function setQuery(path, values, step = false) {
 	const here = address();
 	if (here.path !== path)
 		return;
@@ -38,8 +40,10 @@ function setQuery(path, values) {
 			here.query.delete(key);
 		else
 			here.query.set(key, value);
-	const query = here.query.toString();
-	history.replaceState(null, '', `#${path}${query ? `?${query}` : ''}`);
+	const query = here.query.toString().replaceAll('%2C', ',');
+	const url = `#${path}${query ? `?${query}` : ''}`;
+	if (url !== location.hash)
+		history[step ? 'pushState' : 'replaceState'](null, '', url);
 }
 
 function setTitle(text) {
@@ -56,12 +60,24 @@ function notFound() {
 }
 
 function show() {
-	const { path, query } = address();
-	current?.abort();
-	current = new AbortController();
-	const { signal } = current;
-	const ctx = { query, signal, setQuery: (values) => setQuery(path, values), setTitle: (text) => signal.aborted || setTitle(text) };
-	let view = locked() ? loginView() : null, section = '';
+	const { path, query } = address(), stranger = locked();
+	// Back, or another address of the same view: it knows how to go there without a blink.
+	if (current?.path === path && !stranger && current.restores.length > 0) {
+		current.restores.forEach((restore) => restore(query));
+		return;
+	}
+	current?.controller.abort();
+	const controller = new AbortController(), restores = [];
+	current = { path, controller, restores };
+	const { signal } = controller;
+	const ctx = {
+		get query() {
+			return address().query;
+		},
+		signal, setQuery: (values, step) => signal.aborted || setQuery(path, values, step), onRestore: (restore) => restores.push(restore),
+		setTitle: (text) => signal.aborted || setTitle(text),
+	};
+	let view = stranger ? loginView() : null, section = '';
 	for (const [pattern, name, make] of ROUTES) {
 		const match = pattern.exec(path);
 		if (match && !view) {
@@ -100,6 +116,8 @@ bus.addEventListener('connection', ({ detail }) => {
 	if (!banner.hidden)
 		announce('Connected again');
 	banner.hidden = true;
+	for (const button of document.querySelectorAll('main [data-retry]'))
+		button.click();
 });
 document.getElementById('retry').addEventListener('click', retryNow);
 
