@@ -222,7 +222,7 @@ class Charts(Scene):
         self.page.wait("document.querySelector('.pick-bar .primary:not([hidden])')", "the choice after a reload")
         self.page.click(".pick-bar .primary")
         self.drawn()
-        assert self.page.value("document.querySelectorAll('.plot').length") == 6
+        assert self.page.value("document.querySelectorAll('.plot').length") == 7
         names = self.page.value("[...document.querySelectorAll('.plot:first-child .name')].map((e) => e.textContent)")
         assert names == ["slow", "fast"], names
 
@@ -248,10 +248,12 @@ class Charts(Scene):
             assert xs == sorted(xs) and xs[0] >= 0, xs[:5]
 
     def seconds(self, job):
-        """From the untrained sample to the end of the job."""
+        """From the untrained sample to the first file of the last step."""
         def ms(iso):
             return time.mktime(time.strptime(iso[:19], "%Y-%m-%dT%H:%M:%S")) + float(iso[19:23])
-        return ms(self.ask(f"/jobs/{job}")["finished_at"]) - ms(self.ask(f"/jobs/{job}/samples?limit=1")["samples"][0]["created_at"])
+        files = [f for what in ("samples", "checkpoints") for f in self.ask(f"/jobs/{job}/{what}")[what]]
+        first, last = min(f["step"] for f in files), max(f["step"] for f in files)
+        return min(ms(f["created_at"]) for f in files if f["step"] == last) - min(ms(f["created_at"]) for f in files if f["step"] == first)
 
     def test_samples_and_parameters_beside_each_other(self):
         self.page.wait("document.querySelectorAll('.sample-row img').length === 2", "two grids")
