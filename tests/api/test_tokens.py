@@ -161,6 +161,7 @@ def credentials():
     shown = run("--print-config", env=one.env).stdout
     equal(f"\ntokens = {where}/tokens\n" in shown, True, shown)
     one.start()
+    equal(f"1 token in {where}/tokens: nobody gets in without one" in one.errors(), True, one.errors())
     one.get("/jobs", 401)
     one.get("/jobs", Authorization=f"Bearer {one_secret}")
     one.stop()
@@ -168,6 +169,12 @@ def credentials():
     refused = run("--listen", "127.0.0.1:0", "--state-dir", state, env=one.env)
     equal((refused.returncode, refused.stdout, os.path.exists(state)), (2, "", False), refused.stderr)
     equal(run("--check-config", "--tokens", TOKENS, env=one.env).returncode, 0, "--tokens wins")
+    one.seen = []
+    os.rename(os.path.join(where, "tokens"), os.path.join(where, "token"))
+    one.start()
+    equal("warning: expected a credential named tokens, found none" in one.errors(), True, one.errors())
+    one.get("/jobs")
+    one.stop()
 
 
 @test
