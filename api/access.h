@@ -26,7 +26,7 @@ struct dcg_who {
 	int64_t until_s; /* a session's end, seconds since 1970; 0: as long as the token is there */
 };
 
-enum { DCG_COOKIE_NAME = 32, DCG_COOKIE_VALUE = DCG_TOKEN_NAME + 24 + 2 * DCG_DIGEST_BYTES };
+enum { DCG_COOKIE_VALUE = DCG_TOKEN_NAME + 24 + 2 * DCG_DIGEST_BYTES };
 
 /* Takes tokens on success. The key of sessions is read from the state folder, or made there. */
 int dcg_access_new(struct dcg_access **ret, const struct dcg_api *api, struct dcg_tokens *tokens, const char *state_folder,

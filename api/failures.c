@@ -1,12 +1,10 @@
 #include "api/failures.h"
 
 #include <arpa/inet.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "api/server.h"
 
@@ -27,12 +25,7 @@ struct dcg_failures {
 /* An IPv6 client has at least 2^64 addresses of its own: its network counts. */
 static void describe(int fd, char text[PEER_TEXT])
 {
-	union {
-		struct sockaddr any;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-		struct sockaddr_storage room;
-	} a;
+	union dcg_address a;
 	socklen_t size = sizeof a;
 	struct ucred user;
 	socklen_t user_size = sizeof user;

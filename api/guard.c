@@ -9,11 +9,9 @@
  */
 #include <arpa/inet.h>
 #include <ctype.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
 
 #include "api/reply.h"
 #include "api/server.h"
@@ -67,12 +65,7 @@ static int is_configured(const struct dcg_api *api, const char *host)
 /* The address that the client connected to is no name that somebody could rebind. */
 static int is_own_address(int fd, const char *host)
 {
-	union {
-		struct sockaddr any;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-		struct sockaddr_storage room;
-	} a;
+	union dcg_address a;
 	socklen_t size = sizeof a;
 	struct in_addr v4;
 	struct in6_addr v6;

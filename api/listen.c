@@ -2,31 +2,20 @@
  * what was wrong. */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "api/server.h"
-
-union address {
-	struct sockaddr any;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-	struct sockaddr_un local;
-	struct sockaddr_storage room;
-};
 
 enum { SOCKET_MODE = 0660 }; /* of a Unix socket: owner and group may connect */
 static const char unix_prefix[] = "unix:";
 
 /* The path after "unix:" */
-static int parse_path(const char *path, union address *a, socklen_t *size, struct dcg_error *err)
+static int parse_path(const char *path, union dcg_address *a, socklen_t *size, struct dcg_error *err)
 {
 	size_t n = strlen(path);
 	if (*path != '/')
@@ -46,7 +35,7 @@ static int parse_path(const char *path, union address *a, socklen_t *size, struc
 }
 
 /* "ADDRESS:PORT" or "unix:/PATH" */
-static int parse(const char *text, union address *a, socklen_t *size, struct dcg_error *err)
+static int parse(const char *text, union dcg_address *a, socklen_t *size, struct dcg_error *err)
 {
 	char host[64];
 	if (strncmp(text, unix_prefix, sizeof unix_prefix - 1) == 0)
@@ -76,7 +65,7 @@ static int parse(const char *text, union address *a, socklen_t *size, struct dcg
 	return dcg_error_set(err, DCG_EINVAL, "expected a numeric address, [IPv6 address] or localhost before the port, found \"%.100s\"", text);
 }
 
-static int is_private(const union address *a)
+static int is_private(const union dcg_address *a)
 {
 	if (a->any.sa_family == AF_UNIX)
 		return 1;
@@ -93,14 +82,14 @@ static int refuse(struct dcg_error *err, const char *where)
 
 int dcg_api_check_listen(const char *text, struct dcg_error *err)
 {
-	union address a;
+	union dcg_address a;
 	socklen_t size = 0;
 	return parse(text, &a, &size, err);
 }
 
 int dcg_api_check_private(const char *text, struct dcg_error *err)
 {
-	union address a;
+	union dcg_address a;
 	socklen_t size = 0;
 	int r = parse(text, &a, &size, err);
 	return r ? r : is_private(&a) ? 0 : refuse(err, text);
@@ -108,7 +97,7 @@ int dcg_api_check_private(const char *text, struct dcg_error *err)
 
 static int describe(struct dcg_api *api, int fd, struct dcg_error *err)
 {
-	union address a;
+	union dcg_address a;
 	socklen_t size = sizeof a;
 	char text[INET6_ADDRSTRLEN];
 	if (getsockname(fd, &a.any, &size))
@@ -131,7 +120,7 @@ static int describe(struct dcg_api *api, int fd, struct dcg_error *err)
 
 /* A socket that a daemon left behind when it was killed is in the way of the next, and nothing
  * answers there. Whatever else stands at the path stays. */
-static int clear_path(const union address *a, socklen_t size, struct dcg_error *err)
+static int clear_path(const union dcg_address *a, socklen_t size, struct dcg_error *err)
 {
 	const char *path = a->local.sun_path;
 	struct stat st;
@@ -156,7 +145,7 @@ static int clear_path(const union address *a, socklen_t size, struct dcg_error *
 
 /* Bind a Unix socket. Linux takes the mode of its file from the socket, less the umask: at no
  * moment may others connect. */
-static int bind_path(struct dcg_api *api, int fd, const union address *a, socklen_t size, struct dcg_error *err)
+static int bind_path(struct dcg_api *api, int fd, const union dcg_address *a, socklen_t size, struct dcg_error *err)
 {
 	const char *path = a->local.sun_path;
 	struct stat st;
@@ -197,7 +186,7 @@ void dcg_api_unlisten(struct dcg_api *api)
 
 int dcg_api_listen(struct dcg_api *api, const char *text, int given, struct dcg_error *err)
 {
-	union address a;
+	union dcg_address a;
 	socklen_t size = 0;
 	int on = 1, r, fd = -1;
 	if (given > 0) {

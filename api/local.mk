@@ -1,7 +1,7 @@
 # The HTTP service: a convenience library for the daemon.
 noinst_LTLIBRARIES += libdcgapi.la
 libdcgapi_la_SOURCES = \
-	api/access.c api/access.h api/api.h api/body.c api/failures.c api/failures.h api/guard.c api/handlers.h api/listen.c api/negotiate.c api/openapi.c \
+	api/access.c api/access.h api/api.h api/body.c api/cookies.c api/cookies.h api/failures.c api/failures.h api/guard.c api/handlers.h api/listen.c api/negotiate.c api/openapi.c \
 	api/pages.c api/pages.h api/peer.c api/reply.c api/reply.h api/reply_file.c api/request.c \
 	api/request.h api/router.c api/routes.c api/routes_daemon.c api/routes_datasets.c \
 	api/routes_files.c api/routes_generate.c api/routes_jobs.c api/routes_metrics.c \

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/cookies.h"
 #include "api/handlers.h"
 
 static void reply_who(struct dcg_request *rq, const struct dcg_who *who)

@@ -1,12 +1,9 @@
 /* A look at ourselves from outside, for the watchdog. */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "api/server.h"
@@ -23,12 +20,7 @@ static int wait_for(int fd, short events, int64_t end)
 int dcg_api_answers(const struct dcg_api *api, int timeout_ms, struct dcg_error *err)
 {
 	static const char question[] = "GET /readyz HTTP/1.1\r\nHost: localhost\r\nUser-Agent: dcgand-watchdog\r\nConnection: close\r\n\r\n";
-	union {
-		struct sockaddr any;
-		struct sockaddr_in v4;
-		struct sockaddr_un local;
-		struct sockaddr_storage room;
-	} a;
+	union dcg_address a;
 	socklen_t size = sizeof a;
 	char answer[16];
 	int64_t end = dcg_api_clock_ms() + timeout_ms;

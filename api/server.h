@@ -3,8 +3,11 @@
 #define DCG_API_SERVER_H
 
 #include <pthread.h>
+#include <netinet/in.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/un.h>
 
 #include "api/api.h"
 #include "api/pages.h"
@@ -12,6 +15,15 @@
 
 /* Seconds that libmicrohttpd lets a connection live without a byte moving. */
 enum { DCG_API_IDLE_S = 60 };
+
+/* Of a socket, whichever it is. */
+union dcg_address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+	struct sockaddr_un local;
+	struct sockaddr_storage room;
+};
 
 /* --- Connections (peer.c) ----------------------------------------------------------
  * libmicrohttpd's timeout counts inactivity only, so a client that sends a byte a second

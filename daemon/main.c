@@ -61,6 +61,12 @@ static int run(struct dcg_daemon *d, struct dcg_tokens *tokens)
 	struct dcg_error err;
 	dcg_log_begin((enum dcg_api_level)d->options.log_level);
 	dcg_watchdog_begin(&d->watchdog);
+	/* Who set tokens up by LoadCredential= under another name must not believe that they hold. */
+	if (tokens)
+		dcg_log(tokens->count ? DCG_API_INFO : DCG_API_WARNING, "%zu token%s in %s: nobody gets in without one", tokens->count,
+			tokens->count == 1 ? "" : "s", d->options.tokens);
+	else if (getenv("CREDENTIALS_DIRECTORY"))
+		dcg_log(DCG_API_WARNING, "expected a credential named tokens, found none: everybody may do everything");
 	int r = start(d, &tokens, &err);
 	if (r) {
 		dcg_log(DCG_API_ERROR, "%s", err.text);

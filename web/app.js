@@ -2,7 +2,7 @@
 
 import { h, replace, announce, setText, toast } from './dom.js';
 import * as api from './api.js';
-import { bus, start, retryNow } from './events.js';
+import { bus, start, rest, retryNow } from './events.js';
 import { jobs } from './state.js';
 import { jobTitle } from './format.js';
 import { jobsView } from './jobs.js';
@@ -149,6 +149,7 @@ let started = false;
 function enter() {
 	if (locked()) {
 		banner.hidden = true;
+		rest();
 	} else if (started) {
 		retryNow();
 	} else {

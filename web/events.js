@@ -101,9 +101,14 @@ function close() {
 	source = null;
 }
 
+/** Until retryNow: while nobody is logged in there is nothing to ask for. */
+export function rest() {
+	close();
+}
+
 /** For the banner's button. */
 export function retryNow() {
-	if (source)
+	if (leading || !channel)
 		open();
 	else
 		channel?.postMessage({ kind: 'retry' });

@@ -161,6 +161,7 @@ def credentials():
     shown = run("--print-config", env=one.env).stdout
     equal(f"\ntokens = {where}/tokens\n" in shown, True, shown)
     one.start()
+    equal(f"1 token in {where}/tokens: nobody gets in without one" in one.errors(), True, one.errors())
     one.get("/jobs", 401)
     one.get("/jobs", Authorization=f"Bearer {one_secret}")
     one.stop()
@@ -168,6 +169,12 @@ def credentials():
     refused = run("--listen", "127.0.0.1:0", "--state-dir", state, env=one.env)
     equal((refused.returncode, refused.stdout, os.path.exists(state)), (2, "", False), refused.stderr)
     equal(run("--check-config", "--tokens", TOKENS, env=one.env).returncode, 0, "--tokens wins")
+    one.seen = []
+    os.rename(os.path.join(where, "tokens"), os.path.join(where, "token"))
+    one.start()
+    equal("warning: expected a credential named tokens, found none" in one.errors(), True, one.errors())
+    one.get("/jobs")
+    one.stop()
 
 
 @test
@@ -362,10 +369,21 @@ def sessions_outlive_the_daemon():
         path = os.path.join(d.state, "session.key")
         spoil(path)
         d.start()
-        equal("there will be a new key" in d.errors().splitlines()[-1] or "there will be a new key" in d.errors(), True)
         d.get("/jobs", 401, Cookie=cookie)
         equal((os.path.islink(path), os.path.getsize(path), stat.S_IMODE(os.stat(path).st_mode)), (False, 32, 0o600))
     equal(d.errors().count("there will be a new key"), 3)
+    # Where none can be kept, one lasts as long as the daemon.
+    d.stop()
+    os.unlink(path)
+    os.mkdir(path)
+    d.start()
+    equal("has to do so again after the next start" in d.errors(), True)
+    _, cookie = log_in("read")
+    d.get("/jobs", Cookie=cookie)
+    d.stop()
+    os.rmdir(path)
+    d.start()
+    d.get("/jobs", 401, Cookie=cookie)
 
 
 # --- Rotation ------------------------------------------------------------------------------
