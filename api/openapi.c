@@ -97,7 +97,7 @@ static void answers(struct doc *d, cJSON *responses, const struct dcg_route *r)
 		for (size_t i = 0; i < sizeof also / sizeof *also; i++)
 			if (also[i].status == status && (!also[i].flags || r->flags & also[i].flags))
 				answer(d, responses, status, meanings[m].description, status == 206 ? r->answers[0].content : status == 304 ? NULL : "Problem", NULL);
-		if ((r->body_max && (status == 413 || status == 415)) || (status == 507 && strcmp(r->method, "GET") != 0))
+		if ((r->body_max && (status == 413 || status == 415)) || (status == 507 && strcmp(r->method, "GET") != 0 && !(r->flags & DCG_ROUTE_READS)))
 			answer(d, responses, status, meanings[m].description, "Problem", NULL);
 	}
 }

@@ -98,7 +98,7 @@ const struct dcg_route dcg_routes[] = {
 	{ "GET", "/checkpoints/{id}/file", dcg_route_checkpoint_file,
 		DCG_ROUTE_CONDITIONAL | DCG_ROUTE_MATCH | DCG_ROUTE_RANGE,
 		.answers = { { 200, "application/octet-stream" }, { 404, "Problem" } }, .summary = "A checkpoint's safetensors file" },
-	{ "POST", "/checkpoints/{id}/generate", dcg_route_generate, DCG_ROUTE_SLOW | DCG_ROUTE_BODY_NEEDED, VECTORS_MAX, "GenerateRequest",
+	{ "POST", "/checkpoints/{id}/generate", dcg_route_generate, DCG_ROUTE_SLOW | DCG_ROUTE_BODY_NEEDED | DCG_ROUTE_READS, VECTORS_MAX, "GenerateRequest",
 		.answers = { { 200, "Generated", "image/png" }, { 404, "Problem" }, { 406, "Problem" }, { 422, "Problem" } },
 		.summary = "Draw pictures with a checkpoint's generator" },
 	{ "GET", "/datasets", dcg_route_datasets_list, .query = datasets_query, .answers = { { 200, "Datasets" } },
