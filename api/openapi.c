@@ -101,7 +101,7 @@ static void answers(struct doc *d, cJSON *responses, const struct dcg_route *r, 
 				answer(d, responses, status, meanings[m].description, status == 206 ? r->answers[0].content : status == 304 ? NULL : "Problem", NULL);
 		if (status == 401 && tokens && r->scope != DCG_SCOPE_NONE)
 			answer(d, responses, status, meanings[m].description, "Problem", NULL);
-		if ((r->body_max && (status == 413 || status == 415)) || (status == 507 && strcmp(r->method, "GET") != 0))
+		if ((r->body_max && (status == 413 || status == 415)) || (status == 507 && strcmp(r->method, "GET") != 0 && !(r->flags & DCG_ROUTE_READS)))
 			answer(d, responses, status, meanings[m].description, "Problem", NULL);
 	}
 }

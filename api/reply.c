@@ -173,7 +173,7 @@ static unsigned status_of(int code)
  * the client's making, and /openapi.json shall tell the truth. */
 static int is_expected(const struct dcg_request *rq, unsigned status)
 {
-	if (status == 503 || (status == 507 && rq->unsafe))
+	if (status == 503 || (status == 507 && rq->unsafe && !(rq->route->flags & DCG_ROUTE_READS)))
 		return 1;
 	for (const struct dcg_answer *a = rq->route->answers; a->status; a++)
 		if (a->status == (int)status)

@@ -48,6 +48,7 @@ enum {
 	DCG_ROUTE_MATCH = 16,       /* looks at If-Match: 412 */
 	DCG_ROUTE_RANGE = 32,       /* 206, 416 */
 	DCG_ROUTE_STREAM = 256,     /* the answer has no end: it is not timed */
+	DCG_ROUTE_READS = 1024,     /* stores nothing, whatever its method: no 507 */
 	DCG_ROUTE_KEY = 128,        /* looks at Idempotency-Key */
 	DCG_ROUTE_PAGE = 64,        /* a browser may come from another site by following a link */
 	DCG_ROUTE_MATCH_NEEDED = 512, /* wants If-Match: 428 without it */

@@ -80,9 +80,11 @@ int dcg_jobs_act(struct dcg_jobs *j, int64_t id, enum dcg_job_action action, str
 	enum dcg_job_state to = DCG_JOB_STATES;
 	if (id <= 0)
 		return dcg_error_set(err, DCG_ENOENT, "there is no job %lld", (long long)id);
+	/* The last of the disk is not for files that somebody asks for. */
+	int low = action == DCG_ACTION_SAMPLE || action == DCG_ACTION_CHECKPOINT ? dcg_room_is_low(j, err) : 0;
 	pthread_mutex_lock(&j->lock);
 	int at_work = j->current.id == id;
-	int r = at_work ? wish(j, action, err) : 0;
+	int r = !at_work ? 0 : low ? low : wish(j, action, err);
 	pthread_mutex_unlock(&j->lock);
 	if (at_work)
 		return r;
@@ -92,7 +94,7 @@ int dcg_jobs_act(struct dcg_jobs *j, int64_t id, enum dcg_job_action action, str
 	/* The worker may have taken it before we got the transaction; now it cannot. */
 	pthread_mutex_lock(&j->lock);
 	if ((at_work = j->current.id == id))
-		r = wish(j, action, err);
+		r = low ? low : wish(j, action, err);
 	pthread_mutex_unlock(&j->lock);
 	if (at_work) {
 		dcg_store_rollback(tx);

@@ -45,6 +45,7 @@ struct dcg_jobs {
 	pthread_cond_t changed; /* something below did; CLOCK_MONOTONIC */
 	int stopping, quick;    /* asked by dcg_jobs_stop */
 	int64_t room_failed;    /* bytes that were free when a file found no room; -1: none did */
+	int64_t room_failed_at; /* monotonic */
 	int woken;              /* the queue may have something new */
 	int idle;               /* the worker waits for a job */
 	int working, joining;   /* the thread exists; somebody waits for its end */

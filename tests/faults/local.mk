@@ -4,7 +4,7 @@ tests_faults_shim_la_SOURCES = tests/faults/shim.c tests/faults/shim.h tests/fau
 	tests/faults/shim_memory.c tests/faults/shim_sqlite.c
 tests_faults_shim_la_CFLAGS = $(AM_CFLAGS) -fno-builtin
 tests_faults_shim_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere
-EXTRA_DIST += tests/faults/faults.py tests/faults/test_kills.py
+EXTRA_DIST += tests/faults/faults.py tests/faults/ledger.py tests/faults/test_calls.py tests/faults/test_kills.py
 if HAVE_PYTHON
-TESTS += tests/faults/test_kills.py
+TESTS += tests/faults/test_calls.py tests/faults/test_kills.py
 endif

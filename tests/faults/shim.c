@@ -171,6 +171,8 @@ static const char *kind_of(const char *path)
 	};
 	if (strncmp(path, "socket:", 7) == 0)
 		return "socket";
+	if (strncmp(path, "pipe:", 5) == 0 || strncmp(path, "anon_inode:", 11) == 0)
+		return NULL; /* threads wake each other: that does not fail */
 	if (!state_length || strncmp(path, state, state_length) != 0)
 		return "elsewhere";
 	path += state_length;

@@ -192,7 +192,7 @@ int epoll_create1(int flags)
 
 int epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
 {
-	PASS(int, -1, "epoll_ctl", "", "epoll_ctl", (int, int, int, struct epoll_event *), epoll, op, fd, event);
+	PASS(int, -1, "epoll_add", op == EPOLL_CTL_ADD ? "" : NULL, "epoll_ctl", (int, int, int, struct epoll_event *), epoll, op, fd, event);
 }
 
 int socket(int domain, int type, int protocol)
