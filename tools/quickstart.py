@@ -390,8 +390,6 @@ def main(argv):
         state = os.path.join(temporary, "state")
     state = os.path.abspath(state)
     if options["faces"] is not None:
-        if "dataset" in words:
-            raise Failure("--faces is a data set already: leave out --dataset")
         words["dataset"] = options["faces"]
     own = os.path.realpath(words["dataset"]) if "/" in words.get("dataset", "") else None
     if own and not os.path.exists(own):
