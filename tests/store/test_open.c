@@ -239,7 +239,7 @@ static void fill(void)
 		add_job(text, "d", i, i);
 	struct dcg_store_tx *tx = begin(1);
 	for (int i = 0; i < 600; i++) {
-		struct dcg_metric_row m = { .step = i, .value = { i, i, i, NAN, NAN, NAN } };
+		struct dcg_metric_row m = { .step = i, .value = { i, i, i, NAN, NAN, NAN, NAN } };
 		struct dcg_file_row f = { .job = 1, .step = i, .name = "a", .sha256 = "b", .score = NAN };
 		struct dcg_dataset_row d = { .path = path, .format = "idx" };
 		snprintf(d.name, sizeof d.name, "set%d", i);
