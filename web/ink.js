@@ -23,7 +23,7 @@ export function chartOf(plot) {
 					type: 'linear', grid: { drawTicks: false }, title: { display: true, text: '', font: { size: 11 }, padding: 0 },
 					ticks: { maxRotation: 0, padding: 6, autoSkip: false, font: { size: 11 }, callback: (v, i, all) => plot.look.axis.tick(v, all.length > 1 ? all[1].value - all[0].value : 1) },
 					afterBuildTicks: (scale) => {
-						scale.ticks = spaced(plot.look.axis.ticks(scale.min, scale.max, most(scale, 84)));
+						scale.ticks = spaced(plot.look.axis.ticks(scale.min, scale.max, most(scale, 68)));
 					},
 				},
 				y: {

@@ -717,6 +717,24 @@ def queue_is_bounded():
 
 
 @test
+def scores_outlive_their_checkpoints():
+    """the score of each checkpoint is a point of swd, also of those that were not kept"""
+    stream = Stream(d, "/events")
+    job = d.post("/jobs", small_job(epochs=8, keep_last=1, swd_images=1)).json()["id"]
+    events = [data for _, kind, data in stream.until(lambda kind, data: kind == "state" and data["state"] == "succeeded") if kind == "checkpoint"]
+    stream.close()
+    scored = {c["step"]: c["score"] for c in events if c["score"] is not None}
+    points = d.get(f"/jobs/{job}/metrics?series=swd").json()["series"]["swd"]["points"]
+    equal(len(scored) >= 3, True, f"scored checkpoints: {events}")
+    equal([p["step"] for p in points], sorted(scored))
+    for p in points:
+        equal((p["count"], abs(p["last"] - scored[p["step"]]) <= 1e-5 * p["last"]), (1, True), f"{p} {scored}")
+    kept = [c["step"] for c in d.get(f"/jobs/{job}/checkpoints").json()["checkpoints"]]
+    equal(len(kept) < len(scored), True, f"kept {kept} of {sorted(scored)}")
+    d.delete(f"/jobs/{job}")
+
+
+@test
 def it_stops_cleanly():
     """the daemon stops with exit status 0, and gave no answer it does not describe"""
     d.stop()
