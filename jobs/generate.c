@@ -133,8 +133,10 @@ int dcg_jobs_generate(struct dcg_jobs *j, int64_t checkpoint, const cJSON *body,
 	r = open_sampler(j, &file, &err);
 	if (r) {
 		dcg_text_hide(err.text, j->state_folder);
-		/* The row is there and the file is not: that is our fault, not the asker's. */
-		dcg_invalid_fail(inv, r == DCG_ENOENT ? DCG_EIO : r, "checkpoint %lld: %s", (long long)checkpoint, err.text);
+		/* It may have been one too many to keep in this moment. But when the row is there and the
+		 * file is not, that is our fault and not the asker's. */
+		int here = r == DCG_ENOENT ? dcg_store_file_get(j->store, DCG_FILE_CHECKPOINT, checkpoint, &file, NULL) : 0;
+		dcg_invalid_fail(inv, r != DCG_ENOENT ? r : here == DCG_ENOENT ? DCG_ENOENT : DCG_EIO, "checkpoint %lld: %s", (long long)checkpoint, err.text);
 		r = inv->code;
 	} else {
 		r = draw(j, &q, ret, inv);
