@@ -253,7 +253,10 @@ int main(int argc, char **argv)
 	snprintf(folder, sizeof folder, "%s/tests/fuzz/corpus/%s.dict", sources ? sources : ".", target);
 	int wrong = fuzz_dictionary_read(&fuzz.dictionary, folder);
 	if (wrong) {
-		fprintf(stderr, "%s:%d: expected name=\"token\"\n", folder, wrong);
+		if (wrong < 0)
+			fprintf(stderr, "%s: cannot open (top_srcdir is where the sources are)\n", folder);
+		else
+			fprintf(stderr, "%s:%d: expected name=\"token\"\n", folder, wrong);
 		return EXIT_FAILURE;
 	}
 	folder[strlen(folder) - strlen(".dict")] = 0;

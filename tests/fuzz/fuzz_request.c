@@ -16,7 +16,7 @@
 
 const int fuzz_pace = 400;
 
-enum { HEADERS_MAX = 64, PROBLEM_ALWAYS = 400 };
+enum { HEADERS_MAX = 64, STEPS = 300 };
 
 /* --- The world ---------------------------------------------------------------------------- */
 
@@ -88,8 +88,10 @@ static void fill_store(void)
 	fuzz_check(dcg_jobs_submit(world.jobs, body, &id, &inv) == 0, "%s %s", inv.field[0].pointer, inv.field[0].detail);
 	cJSON_Delete(body);
 	must(dcg_store_begin(dcg_jobs_store(world.jobs), 0, &tx, &err), &err, "begin");
-	for (int step = 1; step <= 300; step++)
-		dcg_store_metrics_append(tx, id, &(struct dcg_metric_row){ .step = step, .value = { 1.0 / step, step, 0.5, 0.25, 0.125, 100 } }, 1);
+	struct dcg_metric_row points[STEPS];
+	for (int i = 0; i < STEPS; i++)
+		points[i] = (struct dcg_metric_row){ .step = i + 1, .value = { 1.0 / (i + 1), i, 0.5, 0.25, 0.125, 100 } };
+	dcg_store_metrics_append(tx, id, points, STEPS);
 	must(dcg_store_commit(tx, &err), &err, "metrics");
 	put_file(DCG_FILE_SAMPLE, "step-0000000002.png", "not looked at", 13);
 	put_file(DCG_FILE_CHECKPOINT, "step-0000000002.safetensors", world.checkpoint, world.checkpoint_size);

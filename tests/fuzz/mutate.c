@@ -41,7 +41,7 @@ int fuzz_dictionary_read(struct fuzz_dictionary *d, const char *path)
 {
 	char line[600];
 	FILE *f = fopen(path, "r");
-	int number = 0, wrong = 0;
+	int number = 0, wrong = f ? 0 : -1;
 	while (f && !wrong && fgets(line, sizeof line, f)) {
 		number++;
 		line[strcspn(line, "\n")] = 0;

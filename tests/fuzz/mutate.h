@@ -21,8 +21,8 @@ struct fuzz_random {
 /* 0 .. below-1. */
 size_t fuzz_random(struct fuzz_random *r, size_t below);
 
-/* A file of libFuzzer's format: name="text with \xNN", a line a token; # begins a comment. 0,
- * or the number of the line that is none. */
+/* A file of libFuzzer's format: name="text with \xNN", a line a token; # begins a comment. 0;
+ * the number of the line that is none; -1: there is no such file. */
 int fuzz_dictionary_read(struct fuzz_dictionary *d, const char *path);
 
 /* Change in (with room for `room` bytes) in one to a few ways; other: another input to take pieces of. */
