@@ -126,25 +126,34 @@ void dcg_reply_problem_with(struct dcg_request *rq, unsigned status, const char 
 		dcg_reply_header(rq, "Retry-After", "5");
 }
 
+/* Texts of the client's own are in it, which a limit may have cut anywhere. */
+static void print_detail(char *ret, size_t size, const char *fmt, va_list ap)
+{
+	vsnprintf(ret, size, fmt, ap);
+	dcg_utf8_clean(ret);
+}
+
 void dcg_reply_problem(struct dcg_request *rq, unsigned status, const char *fmt, ...)
 {
 	char detail[600];
 	va_list ap;
 	va_start(ap, fmt);
-	vsnprintf(detail, sizeof detail, fmt, ap);
+	print_detail(detail, sizeof detail, fmt, ap);
 	va_end(ap);
 	dcg_reply_problem_with(rq, status, detail, NULL);
 }
 
 void dcg_reply_problem_at(struct dcg_request *rq, unsigned status, const char *kind, const char *where, const char *fmt, ...)
 {
-	char detail[600];
+	char detail[600], place[200];
 	va_list ap;
 	va_start(ap, fmt);
-	vsnprintf(detail, sizeof detail, fmt, ap);
+	print_detail(detail, sizeof detail, fmt, ap);
 	va_end(ap);
+	snprintf(place, sizeof place, "%s", where);
+	dcg_utf8_clean(place);
 	cJSON *errors = cJSON_CreateArray(), *error = cJSON_CreateObject();
-	dcg_put_text(rq, error, kind, where);
+	dcg_put_text(rq, error, kind, place);
 	dcg_put_text(rq, error, "detail", detail);
 	dcg_put_item(rq, errors, error);
 	char text[160];

@@ -175,8 +175,7 @@ static void take_query(struct dcg_request *rq, const char *name, const char *val
 		snprintf(text, sizeof text, "expected a text of %lld to %lld characters, found %zu", (long long)row->min, (long long)row->max, n);
 	}
 	/* A cut name or value may have lost half a character. */
-	for (size_t n = strlen(text); n && !dcg_utf8_valid(text, n); n--)
-		text[n - 1] = 0;
+	dcg_utf8_clean(text);
 	cJSON *error = cJSON_CreateObject();
 	dcg_put_text(rq, error, "parameter", name);
 	dcg_put_text(rq, error, "detail", text);

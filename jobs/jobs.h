@@ -42,8 +42,10 @@ struct dcg_jobs_config {
 };
 
 /* Opens the store, recovers (removes temporaries and files without a row, drops rows whose
- * file is lost and says so in the job's log, puts interrupted jobs back into the queue, rewinds them to their newest
- * checkpoint), registers the built-in data sets. No thread runs yet. */
+ * file is lost and says so in the job's log, puts interrupted jobs back into the queue, rewinds
+ * them to their newest checkpoint), registers the built-in data sets. No thread runs yet. The
+ * files of jobs that have ended are compared with their rows later, by the worker before its
+ * first job, so that the time this takes does not grow with what was ever done. */
 int dcg_jobs_new(struct dcg_jobs **ret, const struct dcg_jobs_config *cfg, struct dcg_error *err);
 int dcg_jobs_start(struct dcg_jobs *j, struct dcg_error *err);
 /* Checkpoints the running job at its next step, marks it interrupted, stops the worker.

@@ -170,7 +170,11 @@ int dcg_job_files(const struct dcg_jobs *j, enum dcg_file_kind kind, int64_t job
 
 /* --- recover.c --------------------------------------------------------------------------- */
 
+/* What must be in order before anything is answered: quick, however many jobs have ended. */
 int dcg_jobs_recover(struct dcg_jobs *j, struct dcg_error *err);
+/* The rows and files of those that have ended, whose files nobody but an administrator has touched.
+ * DCG_ECANCELLED when the worker is to stop. Worker's thread, while it runs no job. */
+int dcg_jobs_check_ended(struct dcg_jobs *j, struct dcg_error *err);
 
 /* What a job forgets when it goes back to a checkpoint. */
 struct dcg_rewind {

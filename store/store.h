@@ -102,6 +102,8 @@ struct dcg_job_filter {
 /* Newest first. *ret is a malloc'd array: free with dcg_store_jobs_free. */
 int dcg_store_jobs(struct dcg_store *s, const struct dcg_job_filter *f, struct dcg_job_row **ret, size_t *ret_count, struct dcg_error *err);
 void dcg_store_jobs_free(struct dcg_job_row *rows, size_t count);
+/* The ids of all, ascending; malloc'd (NULL for none): caller frees. */
+int dcg_store_job_ids(struct dcg_store *s, int64_t **ret, size_t *ret_count, struct dcg_error *err);
 
 struct dcg_store_stats {
 	int64_t jobs[DCG_JOB_STATES];

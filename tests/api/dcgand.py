@@ -167,6 +167,10 @@ class Daemon:
         self.process.stdout.close()
         self.stderr.close()
         _running.remove(self)
+        # Where the daemon was built with sanitizers; one that is killed has no status to tell it.
+        report = re.search(r"(WARNING|ERROR): \w+Sanitizer.*|.*: runtime error: .*", self.errors())
+        if report:
+            raise AssertionError(f"{report[0]}\n{self.errors()[report.start():][:6000]}")
         return status
 
     def stop(self):
