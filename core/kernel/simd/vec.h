@@ -30,6 +30,41 @@ static inline vf vsub(vf a, vf b) { return V(sub_ps)(a, b); }
 static inline vf vmul(vf a, vf b) { return V(mul_ps)(a, b); }
 static inline vf vfma(vf a, vf b, vf c) { return V(fmadd_ps)(a, b, c); }
 
+/* The transpose of VW vectors, in place: pairs of rows, pairs of pairs, then blocks of four lanes. */
+static inline void vtranspose(vf *v)
+{
+	vf t[VW];
+	UNROLL
+	for (int i = 0; i < VW; i += 2) {
+		t[i] = V(unpacklo_ps)(v[i], v[i + 1]);
+		t[i + 1] = V(unpackhi_ps)(v[i], v[i + 1]);
+	}
+	UNROLL
+	for (int i = 0; i < VW; i += 4) {
+		v[i] = V(shuffle_ps)(t[i], t[i + 2], 0x44);
+		v[i + 1] = V(shuffle_ps)(t[i], t[i + 2], 0xee);
+		v[i + 2] = V(shuffle_ps)(t[i + 1], t[i + 3], 0x44);
+		v[i + 3] = V(shuffle_ps)(t[i + 1], t[i + 3], 0xee);
+	}
+	UNROLL
+	for (int i = 0; i < 4; i++) {
+#if defined DCG_AVX512
+		vf a = _mm512_shuffle_f32x4(v[i], v[i + 4], 0x44), b = _mm512_shuffle_f32x4(v[i], v[i + 4], 0xee);
+		vf c = _mm512_shuffle_f32x4(v[i + 8], v[i + 12], 0x44), d = _mm512_shuffle_f32x4(v[i + 8], v[i + 12], 0xee);
+		t[i] = _mm512_shuffle_f32x4(a, c, 0x88);
+		t[i + 4] = _mm512_shuffle_f32x4(a, c, 0xdd);
+		t[i + 8] = _mm512_shuffle_f32x4(b, d, 0x88);
+		t[i + 12] = _mm512_shuffle_f32x4(b, d, 0xdd);
+#else
+		t[i] = _mm256_permute2f128_ps(v[i], v[i + 4], 0x20);
+		t[i + 4] = _mm256_permute2f128_ps(v[i], v[i + 4], 0x31);
+#endif
+	}
+	UNROLL
+	for (int i = 0; i < VW; i++)
+		v[i] = t[i];
+}
+
 /* Panels: what products are computed from. fp32: a float each. bf16: two consecutive k
  * side by side in 4 bytes, so that both formats step 4 bytes of k (UNIT k). */
 #if defined DCG_BF16
