@@ -92,7 +92,7 @@ ALWAYS void store_backward_wino(int m, const struct pass *p, int j, int row, int
 			vf in[WINO_MOST * WINO_MOST], d[WINO_MOST * WINO_MOST];
 			UNROLL
 			for (int t = 0; t < points; t++)
-				in[t] = vload(c + ((size_t)t * ROW_BLOCK + (size_t)i) * NB + v);
+				in[t] = vload(c + (size_t)(t * row_block(m) + i) * NB + v);
 			wino_data_adjoint_2d(m, d, in);
 			/* Neighbouring tiles share a row and a column of pixels: the first to
 			 * come stores, the others add. */

@@ -58,7 +58,7 @@ ALWAYS void store_forward_wino(int m, const struct pass *p, int j, int row, int 
 			vf in[WINO_MOST * WINO_MOST], y[WINO_MOST * WINO_MOST];
 			UNROLL
 			for (int t = 0; t < points; t++)
-				in[t] = vload(c + ((size_t)t * ROW_BLOCK + (size_t)i) * NB + v);
+				in[t] = vload(c + (size_t)(t * row_block(m) + i) * NB + v);
 			wino_out_2d(m, y, in);
 			UNROLL
 			for (int k = 0; k < m * m; k++) {
@@ -76,13 +76,14 @@ static void store_forward_wino4(const struct pass *p, int j, int row, int rows, 
 static struct pass forward_pass(struct dcg_backend *be, const struct dcg_conv *cv)
 {
 	struct pass p = { .cv = cv, .tall = cv->g.p, .wide = cv->g.q, .k = round_up(cv->taps * cv->cs_big, UNIT), .panels = ceil_div(cv->cs_small, NB),
-		.make = make_forward_direct, .pack = pack_forward_direct, .store = store_forward_direct };
+		.straight = 1, .make = make_forward_direct, .pack = pack_forward_direct, .store = store_forward_direct };
 	if (is_wino(cv->forward)) {
 		int four = cv->forward == FORM_WINO4;
 		p.m = wino_m(cv->forward);
 		p.tall = ceil_div(cv->g.p, p.m);
 		p.wide = ceil_div(cv->g.q, p.m);
 		p.k = 4 * cv->cs_big;
+		p.straight = 0;
 		p.make = four ? make_forward_wino4 : make_forward_wino2;
 		p.pack = four ? pack_forward_wino4 : pack_forward_wino2;
 		p.store = four ? store_forward_wino4 : store_forward_wino2;

@@ -40,17 +40,19 @@ static void transpose_columns(const float *const *rows, int k, int count, float 
 static void pack_forward_direct(const struct pass *p, int j, int k0, int k1, panel *b)
 {
 	const struct dcg_conv *cv = p->cv;
-	for (int k = k0; k < k1; k += UNIT, b += NB * UNIT)
-		for (int v = 0; v < 2; v++) {
-			vf row[2] = { vzero(), vzero() };
-			int column = j * NB + v * VW, count = cv->g.k - column;
-			for (int i = 0; i < UNIT; i++) {
-				int tap = (k + i) / cv->cs_big, c = (k + i) % cv->cs_big;
-				if (tap < cv->taps && c < cv->g.c && count > 0)
-					row[i] = weights_load(p->w + ((size_t)tap * (size_t)cv->g.c + (size_t)c) * (size_t)cv->g.k + column, count);
-			}
-			put(b + v * VW * UNIT, row);
+	int tap = k0 / cv->cs_big, c = k0 % cv->cs_big, count = cv->g.k - j * NB;
+	for (int k = k0; k < k1; k += UNIT, b += NB * UNIT) {
+		vf row[2][2];
+		for (int i = 0; i < UNIT; i++) {
+			const float *w = tap < cv->taps && c < cv->g.c ? p->w + ((size_t)tap * (size_t)cv->g.c + (size_t)c) * (size_t)cv->g.k + j * NB : NULL;
+			for (int v = 0; v < 2; v++)
+				row[v][i] = w && count > v * VW ? weights_load(w + v * VW, count - v * VW) : vzero();
+			if (++c == cv->cs_big)
+				c = 0, tap++;
 		}
+		for (int v = 0; v < 2; v++)
+			put(b + v * VW * UNIT, (const vf[]){ row[v][0], row[v][UNIT - 1] });
+	}
 }
 
 /* Taps of one phase: r = phase / 2 + {0, 2}, s = phase % 2 + {0, 2}. */
@@ -65,21 +67,24 @@ ALWAYS void pack_forward_wino(int m, const struct pass *p, int j, int k0, int k1
 	const struct dcg_conv *cv = p->cv;
 	const int points = (m + 1) * (m + 1);
 	size_t point = (size_t)(k1 - k0) * NB, tap = (size_t)cv->g.c * (size_t)cv->g.k;
-	for (int k = k0; k < k1; k += UNIT, b += NB * UNIT)
+	int phase = k0 / cv->cs_big, c = k0 % cv->cs_big; /* cs_big is a multiple of UNIT */
+	for (int k = k0; k < k1; k += UNIT, b += NB * UNIT) {
 		for (int v = 0; v < 2; v++) {
 			vf u[2][WINO_MOST * WINO_MOST], taps[4];
 			int column = j * NB + v * VW, count = cv->g.k - column;
 			for (int i = 0; i < UNIT; i++) {
-				int phase = (k + i) / cv->cs_big, c = (k + i) % cv->cs_big;
-				const float *w = p->w + (size_t)c * (size_t)cv->g.k + column;
+				const float *w = p->w + (size_t)(c + i) * (size_t)cv->g.k + column;
 				for (int t = 0; t < 4; t++)
-					taps[t] = c < cv->g.c && count > 0 ? weights_load(w + (size_t)phase_tap(phase, t) * tap, count) : vzero();
+					taps[t] = c + i < cv->g.c && count > 0 ? weights_load(w + (size_t)phase_tap(phase, t) * tap, count) : vzero();
 				wino_weights_2d(m, u[i], taps);
 			}
 			UNROLL
 			for (int t = 0; t < points; t++)
 				put(b + (size_t)t * point + v * VW * UNIT, (const vf[]){ u[0][t], u[UNIT - 1][t] });
 		}
+		if ((c += UNIT) == cv->cs_big)
+			c = 0, phase++;
+	}
 }
 
 static void pack_forward_wino2(const struct pass *p, int j, int k0, int k1, panel *b) { pack_forward_wino(2, p, j, k0, k1, b); }

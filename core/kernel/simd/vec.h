@@ -87,12 +87,11 @@ static inline vf vdot(vf acc, const panel *a, __m512i b)
 }
 typedef __m512i vpanel;
 static inline vpanel panel_load(const panel *p) { return _mm512_loadu_si512(p); }
-/* Two rows of k as pairs. */
+/* Two rows of k as pairs: both in one register, k1 in the upper half, then woven. */
 static inline void panel_store_pairs(panel *p, vf k0, vf k1)
 {
-	__m512i lo = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(k0));
-	__m512i hi = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(k1));
-	_mm512_storeu_si512(p, _mm512_or_si512(lo, _mm512_slli_epi32(hi, 16)));
+	const __m512i weave = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+	_mm512_storeu_si512(p, _mm512_permutexvar_epi16(weave, (__m512i)_mm512_cvtne2ps_pbh(k1, k0)));
 }
 #else
 typedef float panel;
