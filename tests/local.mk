@@ -30,6 +30,7 @@ include tests/daemon/local.mk
 include tests/web/local.mk
 include tests/system/local.mk
 endif
+include tests/bench/local.mk
 include tests/layers/local.mk
 
 # For ./check: what there is to run, and the C programs alone (under sanitizers the
