@@ -128,7 +128,7 @@ static int find(const struct row **ret, const char *kernel, const char *precisio
 	if (precision && any)
 		return dcg_error_set(err, DCG_EUNSUPPORTED, "precision: found \"%s\", which no kernel of this build and processor computes in", precision);
 	return dcg_error_set(err, code, "kernel: found \"%.64s\"%s, expected one of auto%s", kernel,
-			     code == DCG_EUNSUPPORTED ? ", which needs instructions that this processor lacks" : "", choices);
+			     code == DCG_EUNSUPPORTED ? ", which needs instructions that this processor lacks or the system does not permit" : "", choices);
 }
 
 int dcg_kernel_check(const char *kernel, const char *precision, struct dcg_error *err)
