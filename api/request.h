@@ -130,6 +130,9 @@ int dcg_dataset_name(const char *s, size_t n);
 /* A query parameter by name: as text (NULL: absent) or as a number (absent: -1). */
 const char *dcg_query_text(const struct dcg_request *rq, const char *name);
 int64_t dcg_query_number(const struct dcg_request *rq, const char *name);
+/* Index of a query parameter's value in choices (NULL-terminated); -1: absent; -2 with a reply
+ * when it is none of them. */
+int dcg_query_choice(struct dcg_request *rq, const char *name, const char *const *choices);
 /* The cursor of a list whose cursors are `kind` followed by text or a number. 0 with
  * *ret untouched when absent; -1 with a reply when it is not one of ours. */
 int dcg_query_cursor(struct dcg_request *rq, char kind, int64_t *ret);

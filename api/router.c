@@ -278,6 +278,22 @@ int64_t dcg_query_number(const struct dcg_request *rq, const char *name)
 	return s ? dcg_decimal(s, strlen(s)) : -1;
 }
 
+int dcg_query_choice(struct dcg_request *rq, const char *name, const char *const *choices)
+{
+	const char *s = dcg_query_text(rq, name);
+	char all[200] = "";
+	if (!s)
+		return -1;
+	for (int i = 0; choices[i]; i++) {
+		if (strcmp(s, choices[i]) == 0)
+			return i;
+		size_t n = strlen(all);
+		snprintf(all + n, sizeof all - n, "%s%s", n ? choices[i + 1] ? ", " : " or " : "", choices[i]);
+	}
+	dcg_reply_problem_at(rq, 400, "parameter", name, "expected %s, found %s", all, s);
+	return -2;
+}
+
 int dcg_query_cursor(struct dcg_request *rq, char kind, int64_t *ret)
 {
 	const char *s = dcg_query_text(rq, "cursor");

@@ -9,6 +9,8 @@
 #define NAME "[a-z0-9][a-z0-9._-]{0,62}"
 #define AFTER { "after", 1, 0, INT64_MAX, NULL, "Go on after the event of this number; the header Last-Event-ID does the same and wins." }
 
+#define EPOCH(what) { "epoch", 1, 0, INT64_MAX, NULL, "Only " what " of this epoch." }
+
 enum { OBJECT_MAX = 64 << 10, VECTORS_MAX = 24 << 20 };
 
 static const struct dcg_query jobs_query[] = {
@@ -18,10 +20,22 @@ static const struct dcg_query jobs_query[] = {
 	{ "tag", 0, 1, DCG_TAG_MAX, NULL, "Only jobs with this tag.", "^[^\\u0000-\\u001f\\u007f]+$" },
 	{ 0 },
 };
-static const struct dcg_query samples_query[] = { LIMIT, CURSOR("s" NUMBER), { 0 } };
-static const struct dcg_query checkpoints_query[] = { LIMIT, CURSOR("c" NUMBER), { 0 } };
-static const struct dcg_query log_query[] = { LIMIT, CURSOR("l" NUMBER), { 0 } };
-static const struct dcg_query datasets_query[] = { LIMIT, CURSOR("d" NAME), { 0 } };
+static const struct dcg_query samples_query[] = { LIMIT, CURSOR("s" NUMBER), EPOCH("samples"), { 0 } };
+static const struct dcg_query checkpoints_query[] = {
+	LIMIT, CURSOR("c" NUMBER), EPOCH("checkpoints"),
+	{ "pinned", 0, 1, 5, NULL, "Only checkpoints that are pinned, or only those that are not.", "^(true|false)$" },
+	{ 0 },
+};
+static const struct dcg_query log_query[] = {
+	LIMIT, CURSOR("l" NUMBER),
+	{ "level", 0, 1, 7, NULL, "Only lines of this level or worse.", "^(info|warning|error)$" },
+	{ 0 },
+};
+static const struct dcg_query datasets_query[] = {
+	LIMIT, CURSOR("d" NAME),
+	{ "format", 0, 1, 15, NULL, "Only data sets of this format.", "^(idx|cifar10|cifar100|folder)$" },
+	{ 0 },
+};
 static const struct dcg_query events_query[] = { AFTER, { 0 } };
 static const struct dcg_query metrics_query[] = {
 	{ "series", 0, 1, 200, NULL, "Names with commas between them; all when not given.", "^" SERIES "(," SERIES ")*$" },

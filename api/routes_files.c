@@ -10,9 +10,11 @@ static int read_page(struct dcg_request *rq, enum dcg_file_kind kind, struct dcg
 {
 	struct dcg_error err;
 	int64_t after = -1;
-	if (dcg_query_cursor(rq, kind == DCG_FILE_SAMPLE ? 's' : 'c', &after) || dcg_find_job(rq, NULL))
+	static const char *const truth[] = { "false", "true", NULL };
+	struct dcg_file_filter f = { dcg_query_number(rq, "epoch"), kind == DCG_FILE_SAMPLE ? -1 : dcg_query_choice(rq, "pinned", truth) };
+	if (f.pinned < -1 || dcg_query_cursor(rq, kind == DCG_FILE_SAMPLE ? 's' : 'c', &after) || dcg_find_job(rq, NULL))
 		return -1;
-	if (dcg_store_files(rq->api->store, kind, rq->id, after, (int)dcg_query_number(rq, "limit") + 1, ret, ret_count, &err)) {
+	if (dcg_store_files(rq->api->store, kind, rq->id, after, (int)dcg_query_number(rq, "limit") + 1, &f, ret, ret_count, &err)) {
 		dcg_reply_error(rq, &err);
 		return -1;
 	}

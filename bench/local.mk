@@ -1,6 +1,6 @@
-# Speed, against ceilings and a peer: built by "make bench", which runs bench/run.
-EXTRA_PROGRAMS += bench/dcgan-bench
-bench_dcgan_bench_SOURCES = bench/bench.c bench/bench.h bench/ceilings.c bench/layers.c bench/step.c
+# Speed, against ceilings and a peer: built by "make bench", which runs bench/run, and for a test.
+check_PROGRAMS += bench/dcgan-bench
+bench_dcgan_bench_SOURCES = bench/bench.c bench/bench.h bench/ceilings.c bench/count.c bench/layers.c bench/step.c
 bench_dcgan_bench_LDADD = libdcgan-core.la
 CLEANFILES += bench/dcgan-bench
 EXTRA_DIST += bench/peer.py bench/run bench/service bench/README.md

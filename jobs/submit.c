@@ -15,7 +15,7 @@ static void unknown_dataset(struct dcg_jobs *j, const char *name, struct dcg_inv
 	struct dcg_dataset_row *rows;
 	size_t count, n = 0;
 	char known[180] = "";
-	if (dcg_store_datasets(j->store, NULL, 20, &rows, &count, NULL)) {
+	if (dcg_store_datasets(j->store, NULL, 20, NULL, &rows, &count, NULL)) {
 		rows = NULL;
 		count = 0;
 	}

@@ -181,9 +181,13 @@ int dcg_store_files_truncate(struct dcg_store_tx *tx, enum dcg_file_kind kind, i
 int dcg_store_file_get(struct dcg_store *s, enum dcg_file_kind kind, int64_t id, struct dcg_file_row *ret, struct dcg_error *err);
 enum dcg_file_key { DCG_BY_STEP, DCG_BY_EPOCH /* the newest of that epoch */, DCG_NEWEST };
 int dcg_store_file_find(struct dcg_store *s, enum dcg_file_kind kind, int64_t job, enum dcg_file_key key, int64_t value, struct dcg_file_row *ret, struct dcg_error *err);
-/* In order of step, steps above after_step (-1: all), at most limit; malloc'd array. job 0: all
- * jobs, in order of id, and after_step is an id. */
-int dcg_store_files(struct dcg_store *s, enum dcg_file_kind kind, int64_t job, int64_t after_step, int limit, struct dcg_file_row **ret, size_t *ret_count, struct dcg_error *err);
+struct dcg_file_filter {
+	int64_t epoch; /* -1: any */
+	int pinned;    /* 0 or 1; -1: any */
+};
+/* In order of step, steps above after_step (-1: all), at most limit, those of f (NULL: all);
+ * malloc'd array. job 0: all jobs, in order of id, and after_step is an id. */
+int dcg_store_files(struct dcg_store *s, enum dcg_file_kind kind, int64_t job, int64_t after_step, int limit, const struct dcg_file_filter *f, struct dcg_file_row **ret, size_t *ret_count, struct dcg_error *err);
 
 /* --- Events and log -------------------------------------------------------------- */
 
@@ -211,8 +215,8 @@ struct dcg_log_row {
 	char *text;
 };
 int dcg_store_log_append(struct dcg_store_tx *tx, int64_t job, const char *level, const char *text);
-/* Lines after id, at most limit, in order. */
-int dcg_store_log(struct dcg_store *s, int64_t job, int64_t after, int limit, struct dcg_log_row **ret, size_t *ret_count, struct dcg_error *err);
+/* Lines after id of this level or worse (NULL: all), at most limit, in order. */
+int dcg_store_log(struct dcg_store *s, int64_t job, int64_t after, int limit, const char *level, struct dcg_log_row **ret, size_t *ret_count, struct dcg_error *err);
 void dcg_store_log_free(struct dcg_log_row *rows, size_t count);
 
 /* --- Data sets -------------------------------------------------------------------- */
@@ -230,8 +234,8 @@ void dcg_dataset_row_done(struct dcg_dataset_row *r);
 int dcg_store_dataset_put(struct dcg_store_tx *tx, const struct dcg_dataset_row *r); /* insert or replace by name */
 int dcg_store_dataset_delete(struct dcg_store_tx *tx, const char *name);
 int dcg_store_dataset_get(struct dcg_store *s, const char *name, struct dcg_dataset_row *ret, struct dcg_error *err);
-/* By name, names above after (NULL: all). */
-int dcg_store_datasets(struct dcg_store *s, const char *after, int limit, struct dcg_dataset_row **ret, size_t *ret_count, struct dcg_error *err);
+/* By name, names above after (NULL: all), of this format (NULL: any). */
+int dcg_store_datasets(struct dcg_store *s, const char *after, int limit, const char *format, struct dcg_dataset_row **ret, size_t *ret_count, struct dcg_error *err);
 void dcg_store_datasets_free(struct dcg_dataset_row *rows, size_t count);
 
 #endif

@@ -31,6 +31,7 @@ include tests/web/local.mk
 include tests/system/local.mk
 endif
 include tests/fuzz/local.mk
+include tests/bench/local.mk
 include tests/layers/local.mk
 
 # For ./check: what there is to run. Under the address and undefined-behaviour sanitizers that

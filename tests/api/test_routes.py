@@ -171,6 +171,10 @@ def datasets():
         page = d.get(f"/datasets?limit=1&cursor={page['next']}").json()
         seen += page["datasets"]
     equal([x["name"] for x in seen], [x["name"] for x in d.get("/datasets").json()["datasets"]])
+    everything = d.get("/datasets").json()["datasets"]
+    for kind in ("idx", "folder"):
+        equal(d.get(f"/datasets?format={kind}").json()["datasets"], [x for x in everything if x["format"] == kind])
+    d.get("/datasets?format=zip", 400)
     d.delete("/datasets/other")
     d.delete("/datasets/other", 404)
     equal(os.path.exists(os.path.join(d.root, "tiny", "train-images-idx3-ubyte")), True, "the source stays")
@@ -470,6 +474,11 @@ def samples():
             break
         page = d.get(f"/jobs/1/samples?limit=1&cursor={page['next']}").json()
     equal([s["step"] for s in seen], [s["step"] for s in listed])
+    for epoch in {s["epoch"] for s in listed}:
+        equal(d.get(f"/jobs/1/samples?epoch={epoch}").json()["samples"], [s for s in listed if s["epoch"] == epoch])
+    equal(d.get("/jobs/1/samples?epoch=99").json(), {"samples": [], "next": None})
+    d.get("/jobs/1/samples?epoch=-1", 400)
+    d.get("/jobs/1/samples?pinned=true", 400)
     for path in ("/jobs/1/samples/77.png", "/jobs/1/samples/step-77.png", "/jobs/1/samples/newest.png", "/jobs/1/samples/1.jpg",
                  "/jobs/1/samples/step-.png", "/jobs/1/samples/.png", "/jobs/99/samples/latest.png", "/jobs/99/samples", "/jobs/99/samples/1.png"):
         d.get(path, 404)
@@ -512,6 +521,12 @@ def checkpoints_are_pinned():
     stream = Stream(d, f"/jobs/{job}/events")
     pinned = d.patch(f"/checkpoints/{first['id']}", {"pinned": True, "name": "the good one"}).json()
     equal(pinned, dict(first, pinned=True, name="the good one"))
+    own = f"/jobs/{first['job']}/checkpoints"
+    equal([c["id"] for c in d.get(f"{own}?pinned=true").json()["checkpoints"]], [first["id"]])
+    for c in d.get(f"{own}?pinned=false").json()["checkpoints"]:
+        equal((c["pinned"], c["id"] != first["id"]), (False, True))
+    equal({c["epoch"] for c in d.get(f"{own}?epoch={first['epoch']}").json()["checkpoints"]}, {first["epoch"]})
+    d.get(f"{own}?pinned=1", 400)
     event = stream.until(lambda kind, _: kind == "checkpoint")[-1]
     equal({k: v for k, v in event[2].items() if k != "at"}, pinned)
     stream.close()
@@ -599,6 +614,10 @@ def log_lines():
             break
         page = d.get(f"/jobs/1/log?limit=1&cursor={page['next']}").json()
     equal(seen, every["log"])
+    for least, levels in (("info", ("info", "warning", "error")), ("warning", ("warning", "error")), ("error", ("error",))):
+        equal(d.get(f"/jobs/1/log?level={least}").json()["log"], [line for line in every["log"] if line["level"] in levels])
+    problem = d.get("/jobs/1/log?level=debug", 400).json()
+    equal(problem["errors"], [{"parameter": "level", "detail": "expected info, warning or error, found debug"}])
     d.get("/jobs/99/log", 404)
 
 

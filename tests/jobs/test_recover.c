@@ -45,7 +45,7 @@ static void logged(int64_t id, const char *text)
 {
 	struct dcg_log_row *rows;
 	size_t n, found = 0;
-	ok(dcg_store_log(dcg_jobs_store(w.jobs), id, 0, 1000, &rows, &n, &err));
+	ok(dcg_store_log(dcg_jobs_store(w.jobs), id, 0, 1000, NULL, &rows, &n, &err));
 	for (size_t i = 0; i < n; i++)
 		found += strstr(rows[i].text, text) != NULL;
 	dcg_store_log_free(rows, n);

@@ -180,7 +180,7 @@ START_TEST(test_retention_of_special)
 	}
 	ok(act(id, DCG_ACTION_PAUSE));
 	wait_state(&w, id, DCG_JOB_PAUSED);
-	ok(dcg_store_files(dcg_jobs_store(w.jobs), DCG_FILE_CHECKPOINT, id, -1, 100, &rows, &n, &err));
+	ok(dcg_store_files(dcg_jobs_store(w.jobs), DCG_FILE_CHECKPOINT, id, -1, 100, NULL, &rows, &n, &err));
 	ck_assert_uint_ge(n, 5);
 	ok(dcg_store_begin(dcg_jobs_store(w.jobs), 1, &tx, &err));
 	rows[0].pinned = 1;

@@ -306,7 +306,7 @@ static inline size_t count_files(struct world *w, enum dcg_file_kind kind, int64
 {
 	struct dcg_file_row *rows;
 	size_t n;
-	ok(dcg_store_files(dcg_jobs_store(w->jobs), kind, id, -1, 100000, &rows, &n, &err));
+	ok(dcg_store_files(dcg_jobs_store(w->jobs), kind, id, -1, 100000, NULL, &rows, &n, &err));
 	for (size_t i = 0; i < n && i < room; i++)
 		steps[i] = rows[i].step;
 	for (size_t i = 0; i < n; i++) {

@@ -253,7 +253,7 @@ START_TEST(first_error_sticks)
 	says("there is no job 99");
 	struct dcg_log_row *log;
 	size_t n;
-	ok(dcg_store_log(store, id, 0, 10, &log, &n, &err));
+	ok(dcg_store_log(store, id, 0, 10, NULL, &log, &n, &err));
 	ck_assert_uint_eq(n, 0);
 	/* And the next transaction starts afresh. */
 	tx = begin(0);
@@ -263,7 +263,7 @@ START_TEST(first_error_sticks)
 	ok(dcg_store_log_append(tx, id, "info", "dropped"));
 	dcg_store_rollback(tx);
 	dcg_store_rollback(NULL);
-	ok(dcg_store_log(store, id, 0, 10, &log, &n, &err));
+	ok(dcg_store_log(store, id, 0, 10, NULL, &log, &n, &err));
 	ck_assert_uint_eq(n, 1);
 	ck_assert_str_eq(log[0].text, "kept");
 	dcg_store_log_free(log, n);
@@ -305,15 +305,15 @@ START_TEST(deleted_job_takes_its_rows_along)
 	struct dcg_file_row *rows;
 	size_t n;
 	for (int k = 0; k < 2; k++) {
-		ok(dcg_store_files(store, (enum dcg_file_kind)k, 0, -1, 10, &rows, &n, &err));
+		ok(dcg_store_files(store, (enum dcg_file_kind)k, 0, -1, 10, NULL, &rows, &n, &err));
 		ck_assert_uint_eq(n, 1);
 		ck_assert_int_eq(rows[0].job, other);
 		free(rows);
 	}
 	struct dcg_log_row *log;
-	ok(dcg_store_log(store, id, 0, 10, &log, &n, &err));
+	ok(dcg_store_log(store, id, 0, 10, NULL, &log, &n, &err));
 	ck_assert_uint_eq(n, 0);
-	ok(dcg_store_log(store, other, 0, 10, &log, &n, &err));
+	ok(dcg_store_log(store, other, 0, 10, NULL, &log, &n, &err));
 	ck_assert_uint_eq(n, 1);
 	dcg_store_log_free(log, n);
 	struct dcg_event_row *e;
@@ -355,12 +355,12 @@ START_TEST(datasets)
 	commit(tx);
 	struct dcg_dataset_row *rows;
 	size_t n;
-	ok(dcg_store_datasets(store, NULL, 100, &rows, &n, &err));
+	ok(dcg_store_datasets(store, NULL, 100, NULL, &rows, &n, &err));
 	ck_assert_uint_eq(n, 8);
 	ck_assert_str_eq(rows[0].name, "set-1");
 	ck_assert(rows[3].builtin == 0 && rows[3].count == 1);
 	dcg_store_datasets_free(rows, n);
-	ok(dcg_store_datasets(store, "set-5", 2, &rows, &n, &err));
+	ok(dcg_store_datasets(store, "set-5", 2, NULL, &rows, &n, &err));
 	ck_assert_uint_eq(n, 2);
 	ck_assert_str_eq(rows[1].name, "set-7");
 	dcg_store_datasets_free(rows, n);

@@ -215,14 +215,14 @@ static int read_all(struct dcg_store *s)
 	READ(dcg_store_job_next(s, &job, &err), dcg_job_row_done(&job));
 	READ(dcg_store_jobs(s, &f, &jobs, &n, &err), dcg_store_jobs_free(jobs, n));
 	for (int k = 0; k < 2; k++) {
-		READ(dcg_store_files(s, (enum dcg_file_kind)k, 0, -1, 1000, &files, &n, &err), free(files));
-		READ(dcg_store_files(s, (enum dcg_file_kind)k, 1, -1, 1000, &files, &n, &err), free(files));
+		READ(dcg_store_files(s, (enum dcg_file_kind)k, 0, -1, 1000, NULL, &files, &n, &err), free(files));
+		READ(dcg_store_files(s, (enum dcg_file_kind)k, 1, -1, 1000, NULL, &files, &n, &err), free(files));
 		READ(dcg_store_file_find(s, (enum dcg_file_kind)k, 1, DCG_NEWEST, 0, &file, &err), (void)0);
 	}
 	READ(dcg_store_events(s, 0, 0, 1000, &events, &n, &x, &y, &err), dcg_store_events_free(events, n));
 	READ(dcg_store_events(s, 1, 0, 1000, &events, &n, &x, &y, &err), dcg_store_events_free(events, n));
-	READ(dcg_store_log(s, 1, 0, 1000, &log, &n, &err), dcg_store_log_free(log, n));
-	READ(dcg_store_datasets(s, NULL, 1000, &sets, &n, &err), dcg_store_datasets_free(sets, n));
+	READ(dcg_store_log(s, 1, 0, 1000, NULL, &log, &n, &err), dcg_store_log_free(log, n));
+	READ(dcg_store_datasets(s, NULL, 1000, NULL, &sets, &n, &err), dcg_store_datasets_free(sets, n));
 	for (int width = 1; width < 5000; width *= 7)
 		READ(dcg_store_metrics_read(s, 1, DCG_SERIES_LOSS_D, 0, INT64_MAX, width, &b, &n, &x, &err), free(b));
 #undef READ
