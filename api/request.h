@@ -117,6 +117,9 @@ void *dcg_request_new(void *api, const char *uri, struct MHD_Connection *connect
 enum MHD_Result dcg_request_handle(void *api, struct MHD_Connection *connection, const char *url, const char *method,
 	const char *version, const char *upload, size_t *upload_size, void **request);
 void dcg_request_completed(void *api, struct MHD_Connection *connection, void **request, enum MHD_RequestTerminationCode how);
+/* Frees one that libmicrohttpd answered by itself (more query parameters than it has room for) and never told of
+ * again. NULL is legal. */
+void dcg_request_drop(struct dcg_request *rq);
 
 /* guard.c: may this be served at all? 0, or -1 with the refusal as reply. */
 int dcg_guard_check(struct dcg_request *rq);

@@ -11,7 +11,18 @@
 #include "base/sha256.h"
 
 /* What libmicrohttpd keeps for a connection: request line and headers must fit. */
-enum { CONNECTION_BYTES = 32 << 10, HTTP_THREADS = 2 };
+enum { CONNECTION_BYTES = 32 << 10 };
+
+/* A thread of libmicrohttpd takes 128 events at a time. When it got that many it waits for more,
+ * for as long as it would have waited for the first, before it looks at any: 128 clients that
+ * close at the same moment stop it for a minute. So none has as many connections. */
+enum { HTTP_THREADS = 2, THREAD_CONNECTIONS = 120 };
+
+static unsigned http_threads(const struct dcg_api *api)
+{
+	int n = (api->max_connections + THREAD_CONNECTIONS - 1) / THREAD_CONNECTIONS;
+	return (unsigned)(n > HTTP_THREADS ? n : HTTP_THREADS);
+}
 
 void dcg_api_log(const struct dcg_api *api, enum dcg_api_level level, const char *fmt, ...)
 {
@@ -128,7 +139,7 @@ int dcg_api_start(struct dcg_api *api, struct dcg_error *err)
 		NULL, NULL, dcg_request_handle, api,
 		MHD_OPTION_EXTERNAL_LOGGER, log_http, api,
 		MHD_OPTION_LISTEN_SOCKET, api->listen_fd,
-		MHD_OPTION_THREAD_POOL_SIZE, (unsigned)HTTP_THREADS,
+		MHD_OPTION_THREAD_POOL_SIZE, http_threads(api),
 		MHD_OPTION_STRICT_FOR_CLIENT, 1,
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)api->max_connections,
 		/* Behind a proxy, or on this machine, all clients have one address: one greedy program must

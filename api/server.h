@@ -32,6 +32,7 @@ union dcg_address {
 struct dcg_peer {
 	int fd;
 	_Atomic int64_t deadline_ms; /* monotonic; 0: none */
+	struct dcg_request *request;  /* begun and not completed, or NULL; of the connection's thread */
 	struct dcg_peer *prev, *next; /* by peers->lock */
 };
 struct dcg_peers {

@@ -31,8 +31,8 @@ include tests/faults/local.mk
 include tests/web/local.mk
 include tests/system/local.mk
 endif
-include tests/bench/local.mk
 include tests/fuzz/local.mk
+include tests/bench/local.mk
 include tests/layers/local.mk
 
 # For ./check: what there is to run. Under the address and undefined-behaviour sanitizers that
