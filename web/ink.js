@@ -5,15 +5,17 @@ import { ticks, logTicks, valueTick } from './axis.js';
 
 const AXIS_PX = 48; // the same for all, so that charts below each other are in line
 
-/** The configuration of a plot's chart: two axes, four layers for each of its rows. */
+/** The configuration of a plot's chart: two axes, four lines for each of its rows, then the dots of each. */
 export function chartOf(plot) {
-	const common = { parsing: false, pointRadius: (c) => (c.dataset.dots ? 2.5 : 0), pointHitRadius: 0, borderJoinStyle: 'round', tension: 0, borderWidth: 0, fill: false };
-	const datasets = plot.rows.flatMap(() => [{ ...common }, { ...common, fill: '-1' }, { ...common, borderWidth: 1 }, { ...common, borderWidth: 1.75 }]);
+	const common = { parsing: false, pointRadius: 0, pointHitRadius: 0, borderJoinStyle: 'round', tension: 0, borderWidth: 0, fill: false };
+	// Options of points are the same for all of a dataset, and never functions: Chart.js would work them out for each.
+	const lines = plot.rows.flatMap(() => [{ ...common }, { ...common, fill: '-1' }, { ...common, borderWidth: 1 }, { ...common, borderWidth: 1.75 }]);
+	const dots = plot.rows.map(() => ({ ...common, showLine: false, pointRadius: 2.5, data: [] }));
 	const most = (scale, each) => Math.max(2, Math.floor((scale.axis === 'x' ? scale.chart.width : scale.chart.height) / each));
 	const spaced = (values) => values.map((value) => ({ value }));
 	return {
 		type: 'line',
-		data: { datasets },
+		data: { datasets: [...lines, ...dots] },
 		options: {
 			animation: false, responsive: true, maintainAspectRatio: false, normalized: true, events: [],
 			layout: { padding: { right: 10 } },

@@ -94,14 +94,12 @@ export function panel({ runs, specs, empty, ctx, trailing = false }) {
 			: `${f.count(steps)} of ${f.count(runs.reduce((sum, run) => sum + run.total, 0))} steps${points < steps ? ` in ${f.count(points)} points. The band of each point goes from its least to its greatest step, so no spike is lost.` : ', a point each.'}`);
 	}
 
+	/** now: in the next frame, for what a hand does; else in the time that new points may take. */
 	function draw(now = false) {
 		const [from, to] = range ?? extent();
 		for (const plot of plots) {
 			plot.look = { axis: axis(), smoothing: look.smoothing, log: look.log, from, to };
-			if (now)
-				plot.redraw();
-			else
-				plot.schedule();
+			plot.schedule(now ? 0 : undefined);
 		}
 		look.update({ zoomed: range !== null, text: `${axis().text(from)} to ${axis().text(to)}` });
 		tell();

@@ -11,7 +11,7 @@ import { gestures } from './zoom.js';
 
 const REDRAW_MS = 200; // at most so often, however fast points come
 const FEW = 60;        // points that are drawn as such, and not smoothed
-const LAYERS = 4;      // of a row: the band's lower and upper edge, the raw line, the line
+const LAYERS = 4;      // lines of a row: the band's lower and upper edge, the raw one, the smooth one
 
 export class Plot {
 	/**
@@ -24,7 +24,7 @@ export class Plot {
 		this.cursor = this.brush = null;
 		this.look = { axis: AXES.step, smoothing: 0, log: false, from: 0, to: 1 };
 		this.drawnAt = 0;
-		this.timer = this.frame = 0;
+		this.timer = this.due = this.frame = 0;
 		this.canvas = h('canvas', { role: 'img', 'aria-label': title });
 		this.box = h('div', { class: 'plot-box', tabindex: 0, role: 'group', 'aria-label': `${title}, chart`, 'aria-describedby': 'chart-keys' }, this.canvas);
 		this.none = h('p', { class: 'plot-none muted', hidden: true }, none);
@@ -89,9 +89,11 @@ export class Plot {
 		return this.look.axis.x(row.run, bucket.last_step);
 	}
 
+	/** What is known there; nothing where others went on and this run had ended. */
 	#bucket(row, x) {
 		const { series, run } = row;
-		const i = series.nearest(this.look.axis.step(run, x));
+		const step = this.look.axis.step(run, x);
+		const i = step > run.total + 0.5 ? -1 : series.nearest(step);
 		return i < 0 ? null : series.buckets[i];
 	}
 
@@ -150,13 +152,16 @@ export class Plot {
 	// --- Drawing ------------------------------------------------------------------------
 
 	/** Soon: many calls make one drawing, and none while the page is hidden (no frames then). */
-	schedule() {
-		if (this.timer)
+	schedule(wait = REDRAW_MS) {
+		const due = this.drawnAt + wait;
+		if (this.timer && this.due <= due)
 			return;
-		this.timer = setTimeout(() => requestAnimationFrame(() => this.redraw()), Math.max(0, this.drawnAt + REDRAW_MS - performance.now()));
+		clearTimeout(this.timer);
+		this.due = due;
+		this.timer = setTimeout(() => requestAnimationFrame(() => this.redraw()), Math.max(0, due - performance.now()));
 	}
 
-	#fill(row, [low, high, raw, line], colour) {
+	#fill(row, [low, high, raw, line], dots, colour) {
 		const { buckets } = row.series;
 		const few = buckets.length <= FEW, smoothing = few ? 0 : this.look.smoothing;
 		const xs = buckets.map((b) => this.#x(row, b));
@@ -172,9 +177,9 @@ export class Plot {
 		line.borderColor = colour;
 		line.borderDash = row.dash ?? [];
 		// Few points far apart are told apart from a line that was measured everywhere.
-		line.dots = few;
-		line.pointBackgroundColor = colour;
-		low.hidden = high.hidden = raw.hidden = line.hidden = row.hidden;
+		dots.data = few ? line.data : [];
+		dots.pointBackgroundColor = dots.pointBorderColor = colour;
+		low.hidden = high.hidden = raw.hidden = line.hidden = dots.hidden = row.hidden;
 	}
 
 	/** What a logarithmic axis has to hold: Chart.js would round to powers of ten. */
@@ -193,7 +198,8 @@ export class Plot {
 			return;
 		const { axis, from, to } = this.look;
 		this.log = this.look.log && this.mayLog;
-		this.rows.forEach((row, i) => this.#fill(row, this.chart.data.datasets.slice(LAYERS * i, LAYERS * (i + 1)), css(row.colour)));
+		const { datasets } = this.chart.data, n = this.rows.length;
+		this.rows.forEach((row, i) => this.#fill(row, datasets.slice(LAYERS * i, LAYERS * (i + 1)), datasets[LAYERS * n + i], css(row.colour)));
 		const { x, y } = this.chart.options.scales;
 		x.min = from;
 		x.max = to > from ? to : from + 1;

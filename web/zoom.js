@@ -8,7 +8,7 @@
 const DRAG_PX = 5;
 
 /**
- * plot: {box, canvas, chart}; on: zoom(from, to), reset(), point(x or null), read(key): whether it was taken,
+ * plot: {box, canvas, chart, look: {from, to}, cursor}; on: zoom(from, to), reset(), point(x or null), read(key): whether it was taken,
  * brush([a, b] or null): what is being selected.
  */
 export function gestures(plot, on) {
@@ -19,13 +19,12 @@ export function gestures(plot, on) {
 
 	const pixel = (event) => event.clientX - canvas.getBoundingClientRect().left;
 	const area = () => plot.chart.chartArea;
-	const scale = () => plot.chart.scales.x;
 	const inside = (px) => Math.min(area().right, Math.max(area().left, px));
-	const at = (px) => scale().getValueForPixel(px);
+	const at = (px) => plot.chart.scales.x.getValueForPixel(px);
 
 	function zoomBy(factor, centre) {
-		const { min, max } = scale();
-		on.zoom(centre - (centre - min) * factor, centre + (max - centre) * factor);
+		const { from, to } = plot.look;
+		on.zoom(centre - (centre - from) * factor, centre + (to - centre) * factor);
 	}
 
 	function stretch() {
@@ -90,11 +89,11 @@ export function gestures(plot, on) {
 	box.addEventListener('keydown', (event) => {
 		if (event.ctrlKey || event.metaKey || event.altKey || event.target !== box)
 			return;
-		const { min, max } = scale();
-		const centre = plot.cursor ?? (min + max) / 2, step = (max - min) / 5;
+		const { from, to } = plot.look;
+		const centre = plot.cursor ?? (from + to) / 2, step = (to - from) / 5;
 		const way = { ArrowLeft: -step, ArrowRight: step }[event.key];
 		if (event.shiftKey && way)
-			on.zoom(min + way, max + way);
+			on.zoom(from + way, to + way);
 		else if (event.key === '+' || event.key === '=')
 			zoomBy(0.5, centre);
 		else if (event.key === '-' || event.key === '_')
