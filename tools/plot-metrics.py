@@ -77,6 +77,8 @@ def panel(title, rows, x0, y0):
         if line:
             path = "M" + "L".join("%.1f %.1f" % (x(s), y(v)) for s, v in line)
             out.append('<path d="%s" fill="none" stroke="%s" stroke-width="1.2"/>\n' % (path, colour))
+        if len(line) < 40:  # a single point has no line
+            out += ['<circle cx="%.1f" cy="%.1f" r="3" fill="%s"/>\n' % (x(s), y(v), colour) for s, v in line]
     return "".join(out)
 
 

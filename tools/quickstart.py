@@ -24,8 +24,8 @@ LIVE = ("running", "preparing", "queued", "paused")
 DATASET = "fashion-mnist"
 # Clothes within a few minutes on two cores; see README.md for what they look like.
 DEFAULTS = {"dataset": DATASET, "name": "quickstart", "ngf": 32, "ndf": 32, "epochs": 10}
-# Faces within five minutes on two cores; docs/quality.md tells how this was found.
-FACES = {"name": "faces", "preset": "quality", "size": 64, "epochs": 15}
+# Some 500 s of processor time; docs/quality.md tells how this was found.
+FACES = {"name": "faces", "preset": "quality", "size": 64, "epochs": 10}
 SMOKE = {"dataset": DATASET, "name": "smoke", "size": 16, "ngf": 8, "ndf": 8, "batch_size": 32,
          "epochs": 1, "max_steps": 40, "sample_count": 16}
 

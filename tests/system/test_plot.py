@@ -28,7 +28,7 @@ def plot(folder, *words):
 
 
 def main():
-    tap = Tap(5)
+    tap = Tap(6)
     with tempfile.TemporaryDirectory() as folder:
         files = [os.path.join(folder, "%d.json" % i) for i in range(3)]
         for i, path in enumerate(files):
@@ -39,6 +39,8 @@ def main():
         strokes = [e.get("stroke") for e in svg.iter() if e.get("stroke-width") == "1.2"]
         tap.ok(len(strokes) == 6 and len(set(strokes)) == 2 and strokes[0] == strokes[1] != strokes[2],
                "a line for each job and series, a colour for each label", str(strokes))
+        dots = [e for e in svg.iter() if e.tag.endswith("circle")]
+        tap.ok(len(dots) == 6, "dots where points are few", str(len(dots)))
         texts = [e.text for e in svg.iter() if e.tag.endswith("text")]
         tap.ok(texts.count("a <b>") == 1 and "ms_ssim: no points" in texts, "a legend, and a word for what has no points", str(texts))
         rows = [[c.strip() for c in line.strip("|").split("|")] for line in said.splitlines()[2:]]
