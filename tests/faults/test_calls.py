@@ -16,7 +16,7 @@ import signal
 import time
 
 from faults import FAIL, FIRED, FaultyDaemon, check_folder
-from dcgand import equal, folder, main, small_job, test, wait_for
+from dcgand import equal, folder, main, test, wait_for
 
 LONG = bool(os.environ.get("DCG_LONG"))
 SITES_AT_WORK, SITES_AT_START, SITES_AT_STOP = (200, 40, 20) if LONG else (24, 8, 4)
