@@ -63,7 +63,9 @@ class Control:
         found = {}
         for i in range(self.get(NAME_COUNT)):
             count, _, name = struct.unpack_from("=II%ds" % NAME, self.map, TABLE + i * (8 + NAME))
-            found[name.split(b"\0")[0].decode()] = count
+            name = name.split(b"\0")[0].decode()
+            if name: # not of a table that was emptied while something was added
+                found[name] = count
         return found
 
     def sites(self):
