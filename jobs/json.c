@@ -17,9 +17,22 @@ const char *dcg_time_text(int64_t ms, char buf[DCG_TIME_TEXT])
 	return buf;
 }
 
+int dcg_json_put(cJSON *o, const char *name, cJSON *item)
+{
+	if (item && cJSON_AddItemToObject(o, name, item))
+		return 0;
+	cJSON_Delete(item);
+	return DCG_ENOMEM;
+}
+
+int dcg_json_text_or_null(cJSON *o, const char *name, const char *text)
+{
+	return dcg_json_put(o, name, text ? cJSON_CreateString(text) : cJSON_CreateNull());
+}
+
 int dcg_json_number(cJSON *o, const char *name, double v)
 {
-	return cJSON_AddItemToObject(o, name, isfinite(v) ? cJSON_CreateNumber(v) : cJSON_CreateNull()) ? 0 : DCG_ENOMEM;
+	return dcg_json_put(o, name, isfinite(v) ? cJSON_CreateNumber(v) : cJSON_CreateNull());
 }
 
 double dcg_json_short(double v)
@@ -34,7 +47,7 @@ double dcg_json_short(double v)
 int dcg_json_time(cJSON *o, const char *name, int64_t ms)
 {
 	char buf[DCG_TIME_TEXT];
-	return cJSON_AddItemToObject(o, name, ms ? cJSON_CreateString(dcg_time_text(ms, buf)) : cJSON_CreateNull()) ? 0 : DCG_ENOMEM;
+	return dcg_json_text_or_null(o, name, ms ? dcg_time_text(ms, buf) : NULL);
 }
 
 cJSON *dcg_event_json(int64_t job)
@@ -86,7 +99,7 @@ cJSON *dcg_job_json(const struct dcg_job_row *r)
 		!dcg_json_number(o, "images_per_s", dcg_json_short(r->images_per_s)) && !dcg_json_number(o, "eta_s", dcg_json_short(r->eta_s)) &&
 		!dcg_json_number(o, "loss_d", dcg_json_short(r->loss_d)) && !dcg_json_number(o, "loss_g", dcg_json_short(r->loss_g)) &&
 		!dcg_json_number(o, "d_real", dcg_json_short(r->d_real)) && !dcg_json_number(o, "d_fake", dcg_json_short(r->d_fake)) &&
-		cJSON_AddItemToObject(o, "error", r->error ? cJSON_CreateString(r->error) : cJSON_CreateNull()) &&
+		!dcg_json_text_or_null(o, "error", r->error) &&
 		!dcg_json_number(o, "version", (double)r->version);
 	if (ok && params && (ok = cJSON_AddItemToObject(o, "params", params)))
 		params = NULL;

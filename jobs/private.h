@@ -139,6 +139,9 @@ int dcg_event_append(struct dcg_store_tx *tx, int64_t job, const char *type, cJS
 int dcg_checkpoint_event(struct dcg_store_tx *tx, const struct dcg_file_row *row);
 /* A line into the log, and its event. */
 int dcg_job_log(struct dcg_store_tx *tx, int64_t job, const char *level, const char *text);
+/* Put item, which is given away, also on failure: DCG_ENOMEM, also for NULL. */
+int dcg_json_put(cJSON *o, const char *name, cJSON *item);
+int dcg_json_text_or_null(cJSON *o, const char *name, const char *text);
 /* Numbers as the API shows them: null when not finite. */
 int dcg_json_number(cJSON *o, const char *name, double v);
 int dcg_json_time(cJSON *o, const char *name, int64_t ms); /* 0: null */

@@ -28,8 +28,7 @@ int dcg_state_event(struct dcg_store_tx *tx, int64_t id, const char *state, cons
 {
 	cJSON *o = dcg_event_json(id);
 	if (!o || !cJSON_AddStringToObject(o, "state", state) ||
-	    !cJSON_AddItemToObject(o, "previous", previous ? cJSON_CreateString(previous) : cJSON_CreateNull()) ||
-	    !cJSON_AddItemToObject(o, "error", error ? cJSON_CreateString(error) : cJSON_CreateNull()) ||
+	    dcg_json_text_or_null(o, "previous", previous) || dcg_json_text_or_null(o, "error", error) ||
 	    dcg_json_number(o, "rewound_to", rewound_to < 0 ? NAN : (double)rewound_to)) {
 		cJSON_Delete(o);
 		return DCG_ENOMEM;

@@ -7,6 +7,9 @@
 
 #include "data/picture.h"
 
+/* stb loses it when there is no memory for what comes after. */
+static __thread unsigned char *compressed;
+
 static unsigned char *compress_rows(unsigned char *data, int size, int *ret_size, int level)
 {
 	uLongf n = compressBound((uLong)size);
@@ -16,9 +19,19 @@ static unsigned char *compress_rows(unsigned char *data, int size, int *ret_size
 		out = NULL;
 	}
 	*ret_size = (int)n;
-	return out;
+	return compressed = out;
 }
 
+static void release(void *p)
+{
+	if (p == compressed)
+		compressed = NULL;
+	free(p);
+}
+
+#define STBIW_MALLOC(n) malloc(n)
+#define STBIW_REALLOC(p, n) realloc(p, n)
+#define STBIW_FREE(p) release(p)
 #define STB_IMAGE_WRITE_STATIC
 #define STB_IMAGE_WRITE_IMPLEMENTATION
 #define STBIW_ZLIB_COMPRESS compress_rows
@@ -38,9 +51,12 @@ int dcg_picture_png(const struct dcg_picture *p, uint8_t **ret_bytes, size_t *re
 	    ((int64_t)p->width * p->channels + 1) * p->height > 1 << 30)
 		return dcg_error_set(err, DCG_EINVAL, "PNG: cannot write %dx%d pixels of %d channels", p->width, p->height, p->channels);
 	int size;
+	compressed = NULL;
 	uint8_t *bytes = stbi_write_png_to_mem(p->pixels, 0, p->width, p->height, p->channels, &size);
-	if (!bytes)
+	if (!bytes) {
+		free(compressed);
 		return dcg_error_set(err, DCG_ENOMEM, "PNG of %dx%d pixels: out of memory", p->width, p->height);
+	}
 	*ret_bytes = bytes;
 	*ret_size = (size_t)size;
 	return 0;

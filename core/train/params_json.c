@@ -108,8 +108,12 @@ cJSON *dcg_param_schema(const struct dcg_param_row *row)
 	} else if (ok && row->type == DCG_TYPE_TEXT) {
 		ok = cJSON_AddNumberToObject(o, "minLength", row->min) && cJSON_AddNumberToObject(o, "maxLength", row->max);
 	}
-	if (ok && row->fallback)
-		ok = cJSON_AddItemToObject(o, "default", fallback_json(row));
+	if (ok && row->fallback) {
+		cJSON *v = fallback_json(row);
+		ok = v && cJSON_AddItemToObject(o, "default", v);
+		if (!ok)
+			cJSON_Delete(v);
+	}
 	if (!ok) {
 		cJSON_Delete(o);
 		return NULL;

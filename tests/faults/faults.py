@@ -4,17 +4,14 @@ The control file is a page that both sides map: the daemon's worker can be held 
 first step, the names of the calls that pass be recorded, and one of them be the last thing the
 process does, or fail.
 """
-import glob
 import hashlib
 import json
 import mmap
 import os
 import re
-import signal
 import sqlite3
 import struct
 import sys
-import tempfile
 import time
 
 TOP = os.environ.get("top_srcdir", ".")
@@ -66,7 +63,9 @@ class Control:
         found = {}
         for i in range(self.get(NAME_COUNT)):
             count, _, name = struct.unpack_from("=II%ds" % NAME, self.map, TABLE + i * (8 + NAME))
-            found[name.split(b"\0")[0].decode()] = count
+            name = name.split(b"\0")[0].decode()
+            if name: # not of a table that was emptied while something was added
+                found[name] = count
         return found
 
     def sites(self):

@@ -1,4 +1,5 @@
 """What a daemon told its clients, and whether it is still so after it was killed."""
+import http.client
 import json
 import threading
 
@@ -165,7 +166,6 @@ class Events(threading.Thread):
         self.start()
 
     def run(self):
-        import http.client
         last = self.ledger.newest()
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:

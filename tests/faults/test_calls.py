@@ -16,11 +16,11 @@ import signal
 import time
 
 from faults import FAIL, FIRED, FaultyDaemon, check_folder
-from dcgand import equal, folder, main, small_job, test, wait_for
+from dcgand import equal, folder, main, test, wait_for
 
 LONG = bool(os.environ.get("DCG_LONG"))
-SITES_AT_WORK, SITES_AT_START, SITES_AT_STOP = (200, 40, 20) if LONG else (24, 8, 4)
-NAMES_AT_START = 1000 if LONG else 14
+SITES_AT_WORK, SITES_AT_START, SITES_AT_STOP = (120, 20, 20) if LONG else (16, 4, 3)
+NAMES_AT_START = 1000 if LONG else 10
 ERRNO = {"open": errno.EMFILE, "create": errno.EMFILE, "write": errno.EIO, "read": errno.EIO, "fsync": errno.EIO, "rename": errno.EIO, "reserve": errno.ENOSPC,
          "mmap": errno.ENOMEM, "mkdir": errno.ENOSPC, "unlink": errno.EIO, "rmdir": errno.EIO, "truncate": errno.EIO, "seek": errno.EIO,
          "list": errno.ENOMEM, "lock": errno.ENOLCK, "eventfd": errno.EMFILE, "pipe": errno.EMFILE, "epoll_create": errno.EMFILE,

@@ -316,7 +316,7 @@ def recorded():
         life.d.control.record(True)
         life.begin()
         for name, count in life.d.control.names().items():
-            at_start[name] = max(count, at_start.get(name, 0))
+            at_start[name] = max(count, 1, at_start.get(name, 0))
         life.d.control.forget()
         life.d.control.record(False)
         life.check()
