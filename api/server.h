@@ -62,7 +62,7 @@ struct dcg_api {
 	atomic_int heartbeat_s, request_timeout_s, max_streams;
 	int max_connections;
 
-	int listen_fd;
+	int listen_fd, listen_given; /* given: by another program, who keeps it */
 	char url[96];
 	struct MHD_Daemon *http; /* NULL: not started */
 	struct dcg_work *work;
