@@ -194,6 +194,7 @@ int dcg_api_listen(struct dcg_api *api, const char *text, int given, struct dcg_
 		if (r)
 			goto fail;
 		api->listen_fd = given;
+		api->listen_given = 1;
 		return 0;
 	}
 	if ((r = parse(text, &a, &size, err)) || (!api->access && (r = dcg_api_check_private(text, err))))

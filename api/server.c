@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "api/traffic.h"
@@ -185,11 +186,13 @@ void dcg_api_stop(struct dcg_api *api)
 	dcg_api_begin_stop(api);
 	if (!api->http)
 		return;
-	/* New connections are refused at once, by the system. */
 	dcg_api_unlisten(api);
+	/* New connections are refused at once, by the system; a socket that another gave us stays
+	 * open for our successor. It is closed when no thread is left that may look at it: its number
+	 * could be another file's by then. */
 	MHD_socket fd = MHD_quiesce_daemon(api->http);
-	if (fd != MHD_INVALID_SOCKET)
-		close(fd);
+	if (fd != MHD_INVALID_SOCKET && !api->listen_given)
+		shutdown(fd, SHUT_RDWR);
 	api->listen_fd = -1;
 	/* libmicrohttpd dies when it is stopped with a suspended connection. After these two
 	 * every one was resumed, and none is suspended any more. */
@@ -200,6 +203,8 @@ void dcg_api_stop(struct dcg_api *api)
 		usleep(5000);
 	MHD_stop_daemon(api->http);
 	api->http = NULL;
+	if (fd != MHD_INVALID_SOCKET)
+		close(fd);
 }
 
 void dcg_api_free(struct dcg_api *api)

@@ -76,7 +76,7 @@ struct dcg_api {
 	struct dcg_access *access; /* NULL: without tokens */
 	int max_connections;
 
-	int listen_fd;
+	int listen_fd, listen_given; /* given: by another program, who keeps it */
 	char url[128];
 	char *socket_path;       /* of a Unix socket made by us; NULL: none */
 	dev_t socket_device;     /* which it is, for when another has been put in its place */

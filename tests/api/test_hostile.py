@@ -16,7 +16,7 @@ MIB = 1 << 20
 resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]),) * 2)
 d = Daemon("--request-timeout-s", "1", "--heartbeat-s", "1", "--max-connections", "256", "--max-streams", "100")
 HOST = "Host: localhost\r\n"
-with open(f"/proc/{d.process.pid}/exe", "rb") as program:  # sanitizers remember what was freed
+with open(f"/proc/{d.process.pid}/exe", "rb") as program:  # these keep up to 256 MiB of what was freed
     SANITIZED = re.search(rb"__[at]san_init", program.read()) is not None
 d.register_tiny()
 job = d.run_job(ngf=64, ndf=64, epochs=1)  # a checkpoint of some megabytes
@@ -85,7 +85,7 @@ class Watch:
     """What may grow during a test, and must be back after it."""
 
     def __init__(self, memory=24 * MIB, fds=256 + 16):
-        self.before, self.most, self.memory, self.fds = resident(), 0, memory * (6 if SANITIZED else 1), fds
+        self.before, self.most, self.memory, self.fds = resident(), 0, memory * (16 if SANITIZED else 1), fds
 
     def look(self):
         took = served()
