@@ -196,6 +196,7 @@ export function panel({ runs, specs, empty, ctx, trailing = false }) {
 	bus.addEventListener('state', ({ detail }) => {
 		if (ours(detail.job) && detail.rewound_to !== null && detail.rewound_to !== undefined) {
 			waiting = []; // points above that step are void, those that follow are not
+			ours(detail.job).timed = false;
 			load();
 		}
 	}, { signal });
