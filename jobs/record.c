@@ -132,13 +132,14 @@ static int record_end(struct dcg_run *run, struct dcg_store_tx *tx, struct dcg_j
 	int stopping = j->stopping;
 	j->current.id = 0;
 	pthread_mutex_unlock(&j->lock);
-	/* No room for the checkpoint that a stop makes: it goes on from an older one. */
+	/* The checkpoint that a stop makes could not be written: it goes on from an older one. */
 	int own = 0;
 	if (row->state == DCG_JOB_PAUSED) /* for want of room; what follows is said of one that runs */
 		own = dcg_job_move(tx, row, DCG_JOB_RUNNING, NULL, -1);
 	if (own)
 		return own;
-	int stopped = why->code == DCG_ECANCELLED || (why->code == DCG_ENOSPC && (stopping || want != DCG_WANT_GO));
+	int for_want = why->code == DCG_ENOSPC || why->code == DCG_ENOMEM || why->code == DCG_EIO;
+	int stopped = why->code == DCG_ECANCELLED || (for_want && (stopping || want != DCG_WANT_GO));
 	if (!why->code)
 		return dcg_job_move(tx, row, DCG_JOB_SUCCEEDED, NULL, -1);
 	if (stopped && want == DCG_WANT_CANCEL)

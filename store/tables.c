@@ -139,4 +139,12 @@ static const char second[] =
 "CREATE INDEX request_keys_created ON request_keys(created_ms);\n"
 ;
 
-const char *const dcg_schema_steps[] = { first, second, NULL };
+/* How often the daemon died while the job was at work, without a checkpoint in between; may it
+ * be deleted? */
+static const char third[] =
+"ALTER TABLE jobs ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0;\n"
+"ALTER TABLE jobs ADD COLUMN death_step INTEGER NOT NULL DEFAULT -1;\n" /* of the newest checkpoint then; -1: none */
+"ALTER TABLE jobs ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0;\n"
+;
+
+const char *const dcg_schema_steps[] = { first, second, third, NULL };

@@ -68,6 +68,37 @@ START_TEST(wrong_choices_are_named)
 }
 END_TEST
 
+#if defined DCG_X86
+static int is_a_choice(const char *name)
+{
+	const char *const *n = dcg_kernel_names();
+	while (*n && strcmp(*n, name) != 0)
+		n++;
+	return *n != NULL;
+}
+
+/* What this build has and this processor cannot run. */
+START_TEST(tables_for_other_processors_say_so)
+{
+	static const char *const tables[] = {
+		"avx2", "avx512", "avx512-bf16",
+#if defined DCG_AMX
+		"amx-bf16",
+#endif
+	};
+	struct dcg_backend *be = NULL;
+	for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+		struct dcg_error err = { 0 };
+		if (is_a_choice(tables[i]))
+			continue;
+		ck_assert_int_eq(dcg_backend_open(&be, tables[i], "auto", 1, &err), DCG_EUNSUPPORTED);
+		ck_assert_msg(strstr(err.text, tables[i]) && strstr(err.text, "lacks or the system does not permit") && strstr(err.text, "auto, ref, openblas"), "%s", err.text);
+		ck_assert_ptr_null(be);
+	}
+}
+END_TEST
+#endif
+
 /* Each fails with a reason, and leaves a backend that still works. */
 START_TEST(impossible_sizes_are_refused)
 {
@@ -137,6 +168,9 @@ int main(void)
 	tcase_add_test(t, names_are_the_choices);
 	tcase_add_test(t, every_table_is_complete);
 	tcase_add_test(t, wrong_choices_are_named);
+#if defined DCG_X86
+	tcase_add_test(t, tables_for_other_processors_say_so);
+#endif
 	tcase_add_loop_test(t, impossible_sizes_are_refused, 0, tables());
 	suite_add_tcase(s, t);
 	return tap_run(s);

@@ -104,7 +104,7 @@ static void check_layer(const struct dcg_layer *layer, const char *kernel)
 	p->out_shape = layer->transposed ? big : small;
 	ck_assert_uint_le(elements(p->in_shape), LARGEST);
 	ck_assert_uint_le(elements(p->out_shape), LARGEST);
-	ck_assert_int_eq(dcg_net_new(&p->net, p->be, &one, batch, DCG_NET_TRAIN, NULL), 0);
+	ck_assert_int_eq(dcg_net_new(&p->net, p->be, &one, batch, DCG_NET_TRAIN, NULL, NULL), 0);
 	p->be->ops->tensor_new(p->be, &p->in, p->in_shape, NULL);
 	p->be->ops->tensor_new(p->be, &p->din, p->in_shape, NULL);
 	p->be->ops->tensor_new(p->be, &p->dout, p->out_shape, NULL);
@@ -305,7 +305,7 @@ START_TEST(copies_between_backends)
 	static float a[LARGEST], b[LARGEST];
 	steps(from, gan, 3, &l);
 	ck_assert_int_eq(dcg_arch_generator(&tiny.arch, &layers, NULL), 0);
-	ck_assert_int_eq(dcg_net_new(&copy, to, &layers, 4, DCG_NET_SAMPLE, NULL), 0);
+	ck_assert_int_eq(dcg_net_new(&copy, to, &layers, 4, DCG_NET_SAMPLE, NULL, NULL), 0);
 	dcg_net_copy(copy, dcg_gan_g(gan), DCG_AVERAGE, scratch);
 	size_t n = dump(dcg_gan_g(gan), DCG_AVERAGE, a);
 	/* dump(VALUE) also gives running statistics: compare the parameters alone. */
