@@ -21,7 +21,7 @@ void dcg_route_ready(struct dcg_request *rq)
 	size_t count;
 	if (atomic_load(&rq->api->refusing)) {
 		dcg_reply_problem(rq, 503, "the daemon is stopping");
-	} else if (dcg_store_datasets(rq->api->store, NULL, 1, &rows, &count, &err)) {
+	} else if (dcg_store_datasets(rq->api->store, NULL, 1, NULL, &rows, &count, &err)) {
 		dcg_api_log(rq->api, DCG_API_ERROR, "not ready: %s", err.text);
 		dcg_reply_problem(rq, 503, "the store cannot be read");
 	} else {

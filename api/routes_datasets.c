@@ -8,15 +8,19 @@
 void dcg_route_datasets_list(struct dcg_request *rq)
 {
 	size_t limit = (size_t)dcg_query_number(rq, "limit"), count;
+	static const char *const formats[] = { "idx", "cifar10", "cifar100", "folder", NULL };
 	const char *cursor = dcg_query_text(rq, "cursor");
+	int format = dcg_query_choice(rq, "format", formats);
 	struct dcg_dataset_row *rows;
 	struct dcg_error err;
 	char next[DCG_NAME_TEXT + 1];
+	if (format < -1)
+		return;
 	if (cursor && (*cursor != 'd' || !dcg_dataset_name(cursor + 1, strlen(cursor + 1)))) {
 		dcg_reply_problem_at(rq, 400, "parameter", "cursor", "expected the \"next\" of an earlier answer");
 		return;
 	}
-	if (dcg_store_datasets(rq->api->store, cursor ? cursor + 1 : NULL, (int)limit + 1, &rows, &count, &err)) {
+	if (dcg_store_datasets(rq->api->store, cursor ? cursor + 1 : NULL, (int)limit + 1, format < 0 ? NULL : formats[format], &rows, &count, &err)) {
 		dcg_reply_error(rq, &err);
 		return;
 	}

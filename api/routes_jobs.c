@@ -44,7 +44,8 @@ void dcg_route_jobs_list(struct dcg_request *rq)
 	struct dcg_error err;
 	size_t count;
 	char next[24];
-	if (dcg_query_cursor(rq, 'j', &f.before_id))
+	f.pinned = dcg_query_choice(rq, "pinned", dcg_truth);
+	if (f.pinned < -1 || dcg_query_cursor(rq, 'j', &f.before_id))
 		return;
 	if (state && (f.state = dcg_job_state_from_name(state)) < 0) {
 		dcg_reply_problem_at(rq, 400, "parameter", "state",
@@ -207,9 +208,11 @@ void dcg_route_job_log(struct dcg_request *rq)
 	struct dcg_error err;
 	size_t count;
 	char next[24];
-	if (dcg_query_cursor(rq, 'l', &after) || dcg_find_job(rq, NULL))
+	static const char *const levels[] = { "info", "warning", "error", NULL };
+	int level = dcg_query_choice(rq, "level", levels);
+	if (level < -1 || dcg_query_cursor(rq, 'l', &after) || dcg_find_job(rq, NULL))
 		return;
-	if (dcg_store_log(rq->api->store, rq->id, after, limit + 1, &rows, &count, &err)) {
+	if (dcg_store_log(rq->api->store, rq->id, after, limit + 1, level < 0 ? NULL : levels[level], &rows, &count, &err)) {
 		dcg_reply_error(rq, &err);
 		return;
 	}

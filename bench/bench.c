@@ -1,4 +1,4 @@
-/* dcgan-bench ceilings|layers|step [--kernel K] [--arch A] [--size S] [--channels C] [--nf N]
+/* dcgan-bench ceilings|layers|step|count [--kernel K] [--arch A] [--size S] [--channels C] [--nf N]
  *             [--batch B] [--threads T] [--seconds S]
  * See bench/README.md for the fields it prints. */
 #include "bench/bench.h"
@@ -48,6 +48,27 @@ struct dcg_arch_config bench_arch(const struct bench *b)
 	return (struct dcg_arch_config){ (enum dcg_arch)arch, b->size, b->channels, b->nf, b->nf, 100 };
 }
 
+struct dcg_gan *bench_gan(const struct bench *b, struct dcg_backend *be)
+{
+	struct dcg_gan_config cfg = { .arch = bench_arch(b), .batch = b->batch, .lr_g = 2e-4F, .lr_d = 2e-4F, .beta1 = 0.5F, .beta2 = 0.999F };
+	struct dcg_gan *gan;
+	struct dcg_error err;
+	size_t pixels = (size_t)b->batch * (size_t)(b->channels * b->size * b->size), noise = (size_t)b->batch * 100;
+	float *v = malloc((pixels > noise ? pixels : noise) * sizeof *v);
+	if (!v || dcg_gan_new(&gan, be, &cfg, &err) || dcg_gan_init(gan, 1, &err)) {
+		fprintf(stderr, "dcgan-bench: %s\n", v ? err.text : "out of memory");
+		exit(2);
+	}
+	struct dcg_rng rng;
+	dcg_rng_init(&rng, 1, 0);
+	dcg_rng_uniform(&rng, v, pixels, -1, 1);
+	be->ops->tensor_write(be, dcg_gan_real(gan), v);
+	dcg_rng_normal(&rng, v, noise, 0, 1);
+	be->ops->tensor_write(be, dcg_gan_z(gan), v);
+	free(v);
+	return gan;
+}
+
 int main(int argc, char **argv)
 {
 	struct bench b = { "auto", "pytorch", 64, 3, 64, 128, 0, 1 };
@@ -60,7 +81,7 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*run)(const struct bench *);
-	} commands[] = { { "ceilings", bench_ceilings }, { "layers", bench_layers }, { "step", bench_step } };
+	} commands[] = { { "ceilings", bench_ceilings }, { "layers", bench_layers }, { "step", bench_step }, { "count", bench_count } };
 	for (int i = 2; i + 1 < argc; i += 2) {
 		int known = 0;
 		if (strcmp(argv[i], "--kernel") == 0)
@@ -80,6 +101,6 @@ int main(int argc, char **argv)
 	for (size_t k = 0; argc > 1 && k < sizeof commands / sizeof *commands; k++)
 		if (strcmp(argv[1], commands[k].name) == 0)
 			return commands[k].run(&b);
-	fprintf(stderr, "usage: dcgan-bench ceilings|layers|step [--option value ...]\n");
+	fprintf(stderr, "usage: dcgan-bench ceilings|layers|step|count [--option value ...]\n");
 	return 2;
 }

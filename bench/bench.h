@@ -15,11 +15,15 @@ double bench_now(void);
 double bench_median(double *v, int count);
 struct dcg_backend *bench_backend(const struct bench *b);
 struct dcg_arch_config bench_arch(const struct bench *b);
+/* Networks, a batch and noise, all from one seed. Exits with a message when it cannot. */
+struct dcg_gan *bench_gan(const struct bench *b, struct dcg_backend *be);
 
 int bench_ceilings(const struct bench *b);
 /* Every convolution of G and D in each of its passes. */
 int bench_layers(const struct bench *b);
 /* A training step, again for every line on standard input until it ends. */
 int bench_step(const struct bench *b);
+/* One training step inside the function bench_counted_step, for an instruction counter. */
+int bench_count(const struct bench *b);
 
 #endif

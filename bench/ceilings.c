@@ -2,11 +2,12 @@
  * independent chains hide the latency; nothing is loaded or stored. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "bench/bench.h"
 
-enum { CHAINS = 12, TURNS = 1 << 20 };
+enum { CHAINS = 12, TURNS = 1 << 20, TILE_TURNS = 8 /* fewer by that */ };
 
 static float sink; /* so that results are needed */
 
@@ -33,6 +34,36 @@ static float sink; /* so that results are needed */
 RATE(fma_ymm, "avx2,fma", 32, __asm__("vfmadd231ps %1, %2, %0" : "+v"(acc[c]) : "v"(x), "v"(y)))
 RATE(fma_zmm, "avx512f", 64, __asm__("vfmadd231ps %1, %2, %0" : "+v"(acc[c]) : "v"(x), "v"(y)))
 RATE(dot_zmm, "avx512f,avx512bf16", 64, __asm__("vdpbf16ps %1, %2, %0" : "+v"(acc[c]) : "v"(x), "v"(y)))
+#endif
+
+#if defined DCG_AMX
+/* Six accumulators of [16][16], twice a turn; tdpbf16ps takes tile 6 as a and 7 as b. */
+__attribute__((target("amx-tile,amx-bf16"), noinline)) static void dot_tile(void *ctx, int task, int worker)
+{
+	struct {
+		unsigned char palette, zeros[15];
+		unsigned short row_bytes[16];
+		unsigned char rows[16];
+	} shapes = { .palette = 1 };
+	(void)ctx, (void)task, (void)worker;
+	for (int t = 0; t < 8; t++)
+		shapes.row_bytes[t] = 64, shapes.rows[t] = 16;
+	__asm__ volatile("ldtilecfg %0" : : "m"(shapes)); /* all tiles zero: the rate does not depend on values */
+	for (int i = 0; i < TURNS / TILE_TURNS; i++)
+		for (int twice = 0; twice < CHAINS / 6; twice++)
+			__asm__ volatile("tdpbf16ps %tmm7, %tmm6, %tmm0\n\ttdpbf16ps %tmm7, %tmm6, %tmm1\n\ttdpbf16ps %tmm7, %tmm6, %tmm2\n\t"
+					 "tdpbf16ps %tmm7, %tmm6, %tmm3\n\ttdpbf16ps %tmm7, %tmm6, %tmm4\n\ttdpbf16ps %tmm7, %tmm6, %tmm5");
+	__asm__ volatile("tilerelease");
+}
+
+/* The table of that name is there only where the processor has tiles and the system lets us use them. */
+static int has_tiles(void)
+{
+	const char *const *name = dcg_kernel_names();
+	while (*name && strcmp(*name, "amx-bf16") != 0)
+		name++;
+	return *name != NULL;
+}
 #endif
 
 static void copy(void *ctx, int task, int worker)
@@ -76,6 +107,9 @@ int bench_ceilings(const struct bench *b)
 		{ "fp32_ymm_gflops", __builtin_cpu_supports("avx2"), fma_ymm, 16 },
 		{ "fp32_zmm_gflops", __builtin_cpu_supports("avx512f"), fma_zmm, 32 },
 		{ "bf16_zmm_gflops", __builtin_cpu_supports("avx512bf16"), dot_zmm, 64 },
+#if defined DCG_AMX
+		{ "bf16_tile_gflops", has_tiles(), dot_tile, 2.0 * 16 * 16 * 32 / TILE_TURNS },
+#endif
 	};
 	for (size_t i = 0; i < sizeof rates / sizeof *rates; i++)
 		if (rates[i].available)

@@ -44,16 +44,17 @@ static void put_clocks(struct dcg_backend *be)
 
 /* Nominal: all taps of the products that a step needs; D's weight gradients in G's pass and
  * the gradient with respect to pictures and z are not needed where nothing uses them. */
-static double gflop_of(const struct dcg_arch_config *cfg, int batch)
+static double gflop_of(const struct bench *b)
 {
+	struct dcg_arch_config cfg = bench_arch(b);
 	struct dcg_layers g, d;
 	double sum = 0;
-	dcg_arch_generator(cfg, &g, NULL);
-	dcg_arch_discriminator(cfg, &d, NULL);
+	dcg_arch_generator(&cfg, &g, NULL);
+	dcg_arch_discriminator(&cfg, &d, NULL);
 	for (int i = 0; i < g.count + d.count; i++) {
 		int of_d = i >= g.count, first = i == 0 || i == g.count;
 		const struct dcg_conv_geometry *c = of_d ? &d.layer[i - g.count].conv : &g.layer[i].conv;
-		double one = 2e-9 * batch * c->c * c->k * c->p * c->q * c->r * c->s;
+		double one = 2e-9 * b->batch * c->c * c->k * c->p * c->q * c->r * c->s;
 		/* D: 3 forward, 2 weights, 3 data (first layer: 1); G: forward, weights, data. */
 		sum += one * (of_d ? 3 + 2 + (first ? 1 : 3) : 1 + 1 + (first ? 0 : 1));
 	}
@@ -63,27 +64,12 @@ static double gflop_of(const struct dcg_arch_config *cfg, int batch)
 int bench_step(const struct bench *b)
 {
 	struct dcg_backend *be = bench_backend(b);
-	struct dcg_gan_config cfg = { .arch = bench_arch(b), .batch = b->batch, .lr_g = 2e-4F, .lr_d = 2e-4F, .beta1 = 0.5F, .beta2 = 0.999F };
-	struct dcg_gan *gan;
-	struct dcg_error err;
-	size_t pixels = (size_t)b->batch * (size_t)(b->channels * b->size * b->size), noise = (size_t)b->batch * 100;
-	float *v = malloc((pixels > noise ? pixels : noise) * sizeof *v);
 	put_clocks(be);
-	if (!v || dcg_gan_new(&gan, be, &cfg, &err) || dcg_gan_init(gan, 1, &err)) {
-		fprintf(stderr, "dcgan-bench: %s\n", v ? err.text : "out of memory");
-		return 2;
-	}
-	struct dcg_rng rng;
-	dcg_rng_init(&rng, 1, 0);
-	dcg_rng_uniform(&rng, v, pixels, -1, 1);
-	be->ops->tensor_write(be, dcg_gan_real(gan), v);
-	dcg_rng_normal(&rng, v, noise, 0, 1);
-	be->ops->tensor_write(be, dcg_gan_z(gan), v);
-	free(v);
+	struct dcg_gan *gan = bench_gan(b, be);
 	struct dcg_gan_losses l;
 	dcg_gan_update_d(gan, &l);
 	dcg_gan_update_g(gan, 0, &l);
-	printf("{\"ready\":\"%s\",\"threads\":%d,\"gflop\":%.3f}\n", be->ops->name, dcg_pool_threads(be->pool), gflop_of(&cfg.arch, b->batch));
+	printf("{\"ready\":\"%s\",\"threads\":%d,\"gflop\":%.3f}\n", be->ops->name, dcg_pool_threads(be->pool), gflop_of(b));
 	fflush(stdout);
 	for (int c; (c = getchar()) != EOF;) {
 		if (c != '\n')

@@ -226,7 +226,7 @@ int dcg_job_files(const struct dcg_jobs *j, enum dcg_file_kind kind, int64_t job
 	struct dcg_file_row *all = NULL, *page;
 	size_t count = 0, n;
 	do {
-		int r = dcg_store_files(j->store, kind, job, after_step, DCG_PAGE, &page, &n, err);
+		int r = dcg_store_files(j->store, kind, job, after_step, DCG_PAGE, NULL, &page, &n, err);
 		if (r) {
 			free(all);
 			return r;

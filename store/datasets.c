@@ -85,7 +85,7 @@ int dcg_store_dataset_get(struct dcg_store *s, const char *name, struct dcg_data
 	return r;
 }
 
-int dcg_store_datasets(struct dcg_store *s, const char *after, int limit, struct dcg_dataset_row **ret, size_t *ret_count, struct dcg_error *err)
+int dcg_store_datasets(struct dcg_store *s, const char *after, int limit, const char *format, struct dcg_dataset_row **ret, size_t *ret_count, struct dcg_error *err)
 {
 	if (limit < 0)
 		return dcg_error_set(err, DCG_EINVAL, "data sets: limit %d", limit);
@@ -94,9 +94,10 @@ int dcg_store_datasets(struct dcg_store *s, const char *after, int limit, struct
 	int r = dcg_store_read_begin(s, &q, err);
 	if (r)
 		return r;
-	dcg_sql_start(q, "SELECT " COLUMNS " FROM datasets WHERE name>? ORDER BY name LIMIT ?");
+	dcg_sql_start(q, "SELECT " COLUMNS " FROM datasets WHERE name>?1 AND (?3 IS NULL OR format=?3) ORDER BY name LIMIT ?2");
 	dcg_sql_bind_text(q, after ? after : "");
 	dcg_sql_bind_int(q, limit);
+	dcg_sql_bind_text(q, format);
 	dcg_sql_collect(q, sizeof(struct dcg_dataset_row), read_row, row_done, &rows, ret_count);
 	r = dcg_store_read_end(s, q, err);
 	if (!r)

@@ -121,7 +121,9 @@ static void log_done(void *row)
 	free(((struct dcg_log_row *)row)->text);
 }
 
-int dcg_store_log(struct dcg_store *s, int64_t job, int64_t after, int limit, struct dcg_log_row **ret, size_t *ret_count, struct dcg_error *err)
+#define SEVERITY(level) "CASE " level " WHEN 'error' THEN 2 WHEN 'warning' THEN 1 ELSE 0 END"
+
+int dcg_store_log(struct dcg_store *s, int64_t job, int64_t after, int limit, const char *level, struct dcg_log_row **ret, size_t *ret_count, struct dcg_error *err)
 {
 	if (limit < 0)
 		return dcg_error_set(err, DCG_EINVAL, "log: limit %d", limit);
@@ -130,10 +132,12 @@ int dcg_store_log(struct dcg_store *s, int64_t job, int64_t after, int limit, st
 	int r = dcg_store_read_begin(s, &q, err);
 	if (r)
 		return r;
-	dcg_sql_start(q, "SELECT id, job, created_ms, level, text FROM log WHERE job=? AND id>? ORDER BY id LIMIT ?");
+	dcg_sql_start(q, "SELECT id, job, created_ms, level, text FROM log WHERE job=?1 AND id>?2"
+		" AND (?4 IS NULL OR " SEVERITY("level") " >= " SEVERITY("?4") ") ORDER BY id LIMIT ?3");
 	dcg_sql_bind_int(q, job);
 	dcg_sql_bind_int(q, after);
 	dcg_sql_bind_int(q, limit);
+	dcg_sql_bind_text(q, level);
 	dcg_sql_collect(q, sizeof(struct dcg_log_row), read_log, log_done, &rows, ret_count);
 	r = dcg_store_read_end(s, q, err);
 	if (!r)

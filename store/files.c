@@ -84,7 +84,7 @@ int dcg_store_files_truncate(struct dcg_store_tx *tx, enum dcg_file_kind kind, i
 
 #define COLUMNS "SELECT id, job, step, epoch, name, size, sha256, created_ms, "
 #define SELECT(where) { \
-	[DCG_FILE_SAMPLE] = COLUMNS "0, NULL, 0, '' FROM samples " where, \
+	[DCG_FILE_SAMPLE] = COLUMNS "0 AS pinned, NULL, 0, '' FROM samples " where, \
 	[DCG_FILE_CHECKPOINT] = COLUMNS "pinned, score, epoch_end, label FROM checkpoints " where }
 
 static void read_row(struct dcg_sql *q, void *row)
@@ -154,10 +154,13 @@ int dcg_store_file_find(struct dcg_store *s, enum dcg_file_kind kind, int64_t jo
 	return r;
 }
 
-int dcg_store_files(struct dcg_store *s, enum dcg_file_kind kind, int64_t job, int64_t after_step, int limit, struct dcg_file_row **ret, size_t *ret_count, struct dcg_error *err)
+/* Filters; -1 lets all pass. */
+#define WANTED " AND (?3 < 0 OR epoch=?3) AND (?4 < 0 OR pinned=?4) "
+
+int dcg_store_files(struct dcg_store *s, enum dcg_file_kind kind, int64_t job, int64_t after_step, int limit, const struct dcg_file_filter *f, struct dcg_file_row **ret, size_t *ret_count, struct dcg_error *err)
 {
-	static const char *const of_job[] = SELECT("WHERE job=? AND step>? ORDER BY step LIMIT ?");
-	static const char *const of_all[] = SELECT("WHERE id>? ORDER BY id LIMIT ?");
+	static const char *const of_job[] = SELECT("WHERE job=?5 AND step>?2" WANTED "ORDER BY step LIMIT ?1");
+	static const char *const of_all[] = SELECT("WHERE id>?2" WANTED "ORDER BY id LIMIT ?1");
 	if (limit < 0)
 		return dcg_error_set(err, DCG_EINVAL, "files: limit %d", limit);
 	struct dcg_sql *q;
@@ -166,10 +169,12 @@ int dcg_store_files(struct dcg_store *s, enum dcg_file_kind kind, int64_t job, i
 	if (r)
 		return r;
 	dcg_sql_start(q, job ? of_job[kind] : of_all[kind]);
+	dcg_sql_bind_int(q, limit);
+	dcg_sql_bind_int(q, after_step);
+	dcg_sql_bind_int(q, f ? f->epoch : -1);
+	dcg_sql_bind_int(q, f ? f->pinned : -1);
 	if (job)
 		dcg_sql_bind_int(q, job);
-	dcg_sql_bind_int(q, after_step);
-	dcg_sql_bind_int(q, limit);
 	dcg_sql_collect(q, sizeof(struct dcg_file_row), read_row, NULL, &rows, ret_count);
 	r = dcg_store_read_end(s, q, err);
 	if (!r)

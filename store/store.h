@@ -61,6 +61,7 @@ struct dcg_job_row {
 	char *name, *dataset; /* name may be "" */
 	char *note, *tags_json; /* "" and "[]" when none; tags_json: an array of texts */
 	int priority;         /* higher runs first */
+	int pinned;           /* not to be deleted */
 	char *params_json;    /* complete */
 	char *error;          /* why it failed; NULL */
 	int64_t version;      /* raised by every change of this row */
@@ -69,16 +70,18 @@ struct dcg_job_row {
 	double loss_d, loss_g, d_real, d_fake;  /* newest; NaN: not known */
 	int64_t created_ms, started_ms, finished_ms; /* 0: not yet */
 	int64_t queue_ms;     /* place in the queue among equal priorities: smaller first */
+	int deaths;           /* of the daemon while this job was at work, without a newer checkpoint in between */
+	int64_t death_step;   /* of the newest checkpoint at the last of them; -1: none */
 };
 void dcg_job_row_done(struct dcg_job_row *r);
 
 /* r: state, name, dataset, priority, params_json, created_ms, queue_ms are stored, and note and
  * tags_json where not NULL. */
 int dcg_store_job_insert(struct dcg_store_tx *tx, const struct dcg_job_row *r, int64_t *ret_id);
-/* What a job does to itself (state, error, params_json, progress, times) where the row's state
+/* What a job does to itself (state, error, params_json, progress, times, deaths) where the row's state
  * is still `from`; DCG_ESTATE if it is not, DCG_ENOENT if there is none. */
 int dcg_store_job_update(struct dcg_store_tx *tx, const struct dcg_job_row *r, enum dcg_job_state from);
-/* What people say of a job, in whatever state: name, note, tags_json, priority. Apart from the
+/* What people say of a job, in whatever state: name, note, tags_json, priority, pinned. Apart from the
  * above, so that neither overwrites the other with what it read earlier. */
 int dcg_store_job_describe(struct dcg_store_tx *tx, const struct dcg_job_row *r);
 /* The job and all its rows. Its events stay until they are pruned. Its points vanish at once
@@ -93,11 +96,14 @@ struct dcg_job_filter {
 	int state;              /* -1: any */
 	const char *dataset;    /* NULL: any */
 	const char *tag;        /* one of tags_json is this; NULL: any */
+	int pinned;             /* 0 or 1; -1: any */
 	int limit;
 };
 /* Newest first. *ret is a malloc'd array: free with dcg_store_jobs_free. */
 int dcg_store_jobs(struct dcg_store *s, const struct dcg_job_filter *f, struct dcg_job_row **ret, size_t *ret_count, struct dcg_error *err);
 void dcg_store_jobs_free(struct dcg_job_row *rows, size_t count);
+/* The ids of all, ascending; malloc'd (NULL for none): caller frees. */
+int dcg_store_job_ids(struct dcg_store *s, int64_t **ret, size_t *ret_count, struct dcg_error *err);
 
 struct dcg_store_stats {
 	int64_t jobs[DCG_JOB_STATES];
@@ -126,7 +132,9 @@ int dcg_store_key_get(struct dcg_store *s, const char *key, int64_t since_ms, st
 
 enum dcg_series {
 	DCG_SERIES_LOSS_D, DCG_SERIES_LOSS_G, DCG_SERIES_D_REAL, DCG_SERIES_D_FAKE,
-	DCG_SERIES_D_FAKE_AFTER, DCG_SERIES_IMAGES_PER_S, DCG_SERIES_COUNT,
+	DCG_SERIES_D_FAKE_AFTER, DCG_SERIES_IMAGES_PER_S,
+	DCG_SERIES_OF_STEPS, /* those before have a point for every step, those from here on for ends of epochs */
+	DCG_SERIES_SWD = DCG_SERIES_OF_STEPS, DCG_SERIES_MS_SSIM, DCG_SERIES_COUNT,
 };
 const char *dcg_series_name(enum dcg_series s);
 int dcg_series_from_name(const char *name);
@@ -179,9 +187,13 @@ int dcg_store_files_truncate(struct dcg_store_tx *tx, enum dcg_file_kind kind, i
 int dcg_store_file_get(struct dcg_store *s, enum dcg_file_kind kind, int64_t id, struct dcg_file_row *ret, struct dcg_error *err);
 enum dcg_file_key { DCG_BY_STEP, DCG_BY_EPOCH /* the newest of that epoch */, DCG_NEWEST };
 int dcg_store_file_find(struct dcg_store *s, enum dcg_file_kind kind, int64_t job, enum dcg_file_key key, int64_t value, struct dcg_file_row *ret, struct dcg_error *err);
-/* In order of step, steps above after_step (-1: all), at most limit; malloc'd array. job 0: all
- * jobs, in order of id, and after_step is an id. */
-int dcg_store_files(struct dcg_store *s, enum dcg_file_kind kind, int64_t job, int64_t after_step, int limit, struct dcg_file_row **ret, size_t *ret_count, struct dcg_error *err);
+struct dcg_file_filter {
+	int64_t epoch; /* -1: any */
+	int pinned;    /* 0 or 1; -1: any */
+};
+/* In order of step, steps above after_step (-1: all), at most limit, those of f (NULL: all);
+ * malloc'd array. job 0: all jobs, in order of id, and after_step is an id. */
+int dcg_store_files(struct dcg_store *s, enum dcg_file_kind kind, int64_t job, int64_t after_step, int limit, const struct dcg_file_filter *f, struct dcg_file_row **ret, size_t *ret_count, struct dcg_error *err);
 
 /* --- Events and log -------------------------------------------------------------- */
 
@@ -209,8 +221,8 @@ struct dcg_log_row {
 	char *text;
 };
 int dcg_store_log_append(struct dcg_store_tx *tx, int64_t job, const char *level, const char *text);
-/* Lines after id, at most limit, in order. */
-int dcg_store_log(struct dcg_store *s, int64_t job, int64_t after, int limit, struct dcg_log_row **ret, size_t *ret_count, struct dcg_error *err);
+/* Lines after id of this level or worse (NULL: all), at most limit, in order. */
+int dcg_store_log(struct dcg_store *s, int64_t job, int64_t after, int limit, const char *level, struct dcg_log_row **ret, size_t *ret_count, struct dcg_error *err);
 void dcg_store_log_free(struct dcg_log_row *rows, size_t count);
 
 /* --- Data sets -------------------------------------------------------------------- */
@@ -228,8 +240,8 @@ void dcg_dataset_row_done(struct dcg_dataset_row *r);
 int dcg_store_dataset_put(struct dcg_store_tx *tx, const struct dcg_dataset_row *r); /* insert or replace by name */
 int dcg_store_dataset_delete(struct dcg_store_tx *tx, const char *name);
 int dcg_store_dataset_get(struct dcg_store *s, const char *name, struct dcg_dataset_row *ret, struct dcg_error *err);
-/* By name, names above after (NULL: all). */
-int dcg_store_datasets(struct dcg_store *s, const char *after, int limit, struct dcg_dataset_row **ret, size_t *ret_count, struct dcg_error *err);
+/* By name, names above after (NULL: all), of this format (NULL: any). */
+int dcg_store_datasets(struct dcg_store *s, const char *after, int limit, const char *format, struct dcg_dataset_row **ret, size_t *ret_count, struct dcg_error *err);
 void dcg_store_datasets_free(struct dcg_dataset_row *rows, size_t count);
 
 #endif

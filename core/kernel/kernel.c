@@ -6,6 +6,12 @@
 
 #include "kernel/table.h"
 
+#if defined DCG_AMX
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 static int always(void)
 {
 	return 1;
@@ -28,6 +34,31 @@ static int has_avx512_bf16(void)
 {
 	return has_avx512() && __builtin_cpu_supports("avx512bf16");
 }
+
+#if defined DCG_AMX
+static int amx_permitted;
+static pthread_once_t amx_once = PTHREAD_ONCE_INIT;
+
+/* The processor's word (leaf 7, EDX: AMX-BF16, TILE), the system's (XCR0: the registers of
+ * tiles are kept), and its leave to use them: asked once, for the whole process. */
+static void ask_for_amx(void)
+{
+	enum { AMX_BF16 = 1 << 22, AMX_TILE = 1 << 24, XCR0_TILES = 3 << 17, ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_TILEDATA = 18 };
+	unsigned eax, ebx, ecx, edx, xcr0;
+	if (!has_avx512_bf16() || !__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx))
+		return;
+	if (~edx & (AMX_BF16 | AMX_TILE))
+		return;
+	__asm__ volatile("xgetbv" : "=a"(xcr0), "=d"(eax) : "c"(0)); /* AVX-512 is there: so is this */
+	amx_permitted = !(~xcr0 & XCR0_TILES) && syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_TILEDATA) == 0;
+}
+
+static int has_amx_bf16(void)
+{
+	pthread_once(&amx_once, ask_for_amx);
+	return amx_permitted;
+}
+#endif
 #endif
 
 /* From slowest to fastest: "auto" is the last that this processor can run. */
@@ -35,7 +66,7 @@ static const struct row {
 	const char *name, *precision;
 	int (*available)(void);
 	dcg_table_open *open;
-	dcg_table_overlay *overlays[8];
+	dcg_table_overlay *overlays[DCG_TABLE_OVERLAYS];
 } rows[] = {
 	{ "ref", "fp32", always, dcg_ref_open, { dcg_ref_basics, dcg_ref_layers } },
 	{ "openblas", "fp32", always, dcg_openblas_open,
@@ -44,9 +75,12 @@ static const struct row {
 	{ "avx2", "fp32", has_avx2, dcg_simd_open, { dcg_simd_avx2 } },
 	{ "avx512", "fp32", has_avx512, dcg_simd_open, { dcg_simd_avx512 } },
 	{ "avx512-bf16", "bf16", has_avx512_bf16, dcg_simd_open, { dcg_simd_avx512_bf16 } },
+#if defined DCG_AMX
+	{ "amx-bf16", "bf16", has_amx_bf16, dcg_simd_open, { dcg_simd_avx512_bf16, dcg_amx } },
+#endif
 #endif
 };
-enum { ROWS = sizeof rows / sizeof *rows, OVERLAYS = sizeof rows->overlays / sizeof *rows->overlays };
+enum { ROWS = sizeof rows / sizeof *rows };
 
 static const char *names[ROWS + 1];
 static pthread_once_t names_once = PTHREAD_ONCE_INIT;
@@ -65,14 +99,15 @@ const char *const *dcg_kernel_names(void)
 	return names;
 }
 
-/* Two "auto" ask for the fastest in fp32; one of them for whatever the other allows. */
+/* "auto" leaves the choice to the other of the two; both: whatever is fastest. In bf16, too: losses
+ * and pictures stay within what another seed changes (docs/quality.md). */
 static int find(const struct row **ret, const char *kernel, const char *precision, struct dcg_error *err)
 {
 	int any = strcmp(kernel, "auto") == 0, code = DCG_EINVAL;
 	if (strcmp(precision, "auto") != 0 && strcmp(precision, "fp32") != 0 && strcmp(precision, "bf16") != 0)
 		return dcg_error_set(err, DCG_EINVAL, "precision: found \"%.64s\", expected auto, fp32 or bf16", precision);
 	if (strcmp(precision, "auto") == 0)
-		precision = any ? "fp32" : NULL;
+		precision = NULL;
 	for (int i = ROWS - 1; i >= 0; i--) {
 		if (!any && strcmp(kernel, rows[i].name) != 0)
 			continue;
@@ -94,7 +129,7 @@ static int find(const struct row **ret, const char *kernel, const char *precisio
 	if (precision && any)
 		return dcg_error_set(err, DCG_EUNSUPPORTED, "precision: found \"%s\", which no kernel of this build and processor computes in", precision);
 	return dcg_error_set(err, code, "kernel: found \"%.64s\"%s, expected one of auto%s", kernel,
-			     code == DCG_EUNSUPPORTED ? ", which needs instructions that this processor lacks" : "", choices);
+			     code == DCG_EUNSUPPORTED ? ", which needs instructions that this processor lacks or the system does not permit" : "", choices);
 }
 
 int dcg_kernel_check(const char *kernel, const char *precision, struct dcg_error *err)
@@ -107,25 +142,7 @@ int dcg_backend_open(struct dcg_backend **ret, const char *kernel, const char *p
 {
 	const struct row *row = NULL;
 	int e = find(&row, kernel, precision, err);
-	if (e)
-		return e;
-	struct dcg_pool *pool = NULL;
-	struct dcg_base *base = NULL;
-	e = dcg_pool_new(&pool, threads, err);
-	if (e)
-		return e;
-	e = row->open(&base, err);
-	if (e) {
-		dcg_pool_free(pool);
-		return e;
-	}
-	for (int i = 0; i < OVERLAYS && row->overlays[i]; i++)
-		row->overlays[i](&base->table);
-	base->table.name = row->name;
-	base->be.ops = &base->table;
-	base->be.pool = pool;
-	*ret = &base->be;
-	return 0;
+	return e ? e : dcg_table_backend(ret, row->name, row->open, row->overlays, threads, err);
 }
 
 void dcg_backend_close(struct dcg_backend *be)

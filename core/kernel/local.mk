@@ -26,4 +26,11 @@ libdcgan_avx512_bf16_la_SOURCES = core/kernel/simd/avx512_bf16.c $(SIMD_FILES)
 libdcgan_avx512_bf16_la_CFLAGS = $(SIMD_CFLAGS) $(AVX512_CFLAGS) -mavx512bf16
 libdcgan_core_la_SOURCES += core/kernel/simd/simd.c
 libdcgan_core_la_LIBADD += libdcgan-avx2.la libdcgan-avx512.la libdcgan-avx512-bf16.la
+if AMX
+noinst_LTLIBRARIES += libdcgan-amx.la
+libdcgan_amx_la_SOURCES = core/kernel/amx/amx.c $(AMX_FILES)
+libdcgan_amx_la_CFLAGS = $(SIMD_CFLAGS) $(AVX512_CFLAGS) -mavx512bf16 $(AMX_CFLAGS)
+libdcgan_core_la_LIBADD += libdcgan-amx.la
 endif
+endif
+AMX_FILES = core/kernel/amx/gradient.inc.h core/kernel/amx/product.inc.h core/kernel/amx/sides.inc.h core/kernel/amx/tiles.h

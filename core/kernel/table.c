@@ -5,6 +5,27 @@
 
 #include "base/memory.h"
 
+int dcg_table_backend(struct dcg_backend **ret, const char *name, dcg_table_open *open, dcg_table_overlay *const overlays[DCG_TABLE_OVERLAYS], int threads, struct dcg_error *err)
+{
+	struct dcg_pool *pool = NULL;
+	struct dcg_base *base = NULL;
+	int e = dcg_pool_new(&pool, threads, err);
+	if (e)
+		return e;
+	e = open(&base, err);
+	if (e) {
+		dcg_pool_free(pool);
+		return e;
+	}
+	for (int i = 0; i < DCG_TABLE_OVERLAYS && overlays[i]; i++)
+		overlays[i](&base->table);
+	base->table.name = name;
+	base->be.ops = &base->table;
+	base->be.pool = pool;
+	*ret = &base->be;
+	return 0;
+}
+
 /* Sits in the 64 bytes before the memory handed out. */
 struct header {
 	struct dcg_base *owner;

@@ -21,11 +21,16 @@ struct dcg_base {
 typedef int dcg_table_open(struct dcg_base **ret, struct dcg_error *err);
 typedef void dcg_table_overlay(struct dcg_ops *ops);
 
+/* A backend of one open and its overlays, up to the first that is NULL. name: kept. */
+enum { DCG_TABLE_OVERLAYS = 8 };
+int dcg_table_backend(struct dcg_backend **ret, const char *name, dcg_table_open *open, dcg_table_overlay *const overlays[DCG_TABLE_OVERLAYS], int threads, struct dcg_error *err);
+
 dcg_table_open dcg_ref_open, dcg_openblas_open, dcg_simd_open;
 dcg_table_overlay dcg_ref_basics, dcg_ref_layers;
 dcg_table_overlay dcg_openblas_tensors, dcg_openblas_pictures, dcg_openblas_params, dcg_openblas_convs;
 dcg_table_overlay dcg_openblas_norms, dcg_openblas_activations;
 dcg_table_overlay dcg_simd_avx2, dcg_simd_avx512, dcg_simd_avx512_bf16;
+dcg_table_overlay dcg_amx; /* convolutions, over dcg_simd_avx512_bf16 */
 
 /* Zeroed memory for count * size bytes, aligned to 64; *ret is NULL on failure too, so
  * that one _free path undoes a constructor. All that a backend holds together may not

@@ -17,7 +17,7 @@ from dcgand import PROGRAM, Tap, free_port, wait_for  # noqa: E402
 
 BUILD = os.environ.get("top_builddir", ".")
 ANALYZE, ACTIVATE = shutil.which("systemd-analyze"), shutil.which("systemd-socket-activate")
-TESTS = 11
+TESTS = 12
 
 
 def make(target, root):
@@ -71,6 +71,26 @@ def edited(tap, root):
     status, said = make("uninstall", root)
     left = [os.path.join(folder, name) for folder, _, files in os.walk(root) for name in files]
     tap.ok(status == 0 and left == [conf], "make uninstall leaves that one alone", said[-1000:] + "\n".join(left[:20]))
+
+
+def system_calls(names):
+    """Names and @groups of systemd, as names."""
+    found = set()
+    for name in names:
+        found |= system_calls(l.strip() for l in run(ANALYZE, "syscall-filter", name)[1].splitlines()[1:] if re.match(r"    [@\w]+$", l)) if name[0] == "@" else {name}
+    return found
+
+
+def permitted(tap, service):
+    """Kernel tables ask the system with arch_prctl for the registers of AMX."""
+    what = "the unit's filter lets the program ask for AMX, and does not let it mount"
+    if not service or not ANALYZE:
+        skip(tap, what, "no units in this build" if not service else "systemd-analyze is missing")
+        return
+    left = set()
+    for minus, names in re.findall(r"^SystemCallFilter=(~?)(.+)$", read(service), re.M):
+        left = left - system_calls(names.split()) if minus else left | system_calls(names.split())
+    tap.ok("arch_prctl" in left and "mount" not in left, what, " ".join(sorted(left)))
 
 
 def judged(tap, root, service, unit):
@@ -164,6 +184,7 @@ def main():
     with tempfile.TemporaryDirectory() as root:
         tap = Tap(TESTS)
         service, unit = installed(tap, root)
+        permitted(tap, service)
         judged(tap, root, service, unit)
         if service:
             shutil.rmtree(os.path.join(root, "units"), ignore_errors=True)

@@ -339,7 +339,7 @@ START_TEST(test_bad_pictures)
 	int64_t id = submit(&w, "{\"dataset\":\"mixed\",\"ngf\":2,\"ndf\":2,\"batch_size\":8,\"epochs\":2,\"threads\":1}");
 	wait_state(&w, id, DCG_JOB_SUCCEEDED);
 	check_metrics(&w, id, 2 * (GOOD / 8));
-	ok(dcg_store_log(dcg_jobs_store(w.jobs), id, 0, 1000, &rows, &n, &err));
+	ok(dcg_store_log(dcg_jobs_store(w.jobs), id, 0, 1000, NULL, &rows, &n, &err));
 	for (size_t i = 0; i < n; i++) {
 		skipped += strncmp(rows[i].text, "skipped: ", 9) == 0 && strcmp(rows[i].level, "warning") == 0;
 		summed += strstr(rows[i].text, "skipped 23 pictures") != NULL;

@@ -36,7 +36,7 @@ START_TEST(test_refused)
 	ck_assert_int_eq(id, -7);
 	struct dcg_job_row *rows;
 	size_t count;
-	ok(dcg_store_jobs(dcg_jobs_store(w.jobs), &(struct dcg_job_filter){ .state = -1, .limit = 10 }, &rows, &count, &err));
+	ok(dcg_store_jobs(dcg_jobs_store(w.jobs), &(struct dcg_job_filter){ .pinned = -1, .state = -1, .limit = 10 }, &rows, &count, &err));
 	ck_assert_uint_eq(count, 0);
 	dcg_store_jobs_free(rows, count);
 	/* About 500 GiB of weights, 250 GiB of activations. */
@@ -180,7 +180,7 @@ START_TEST(test_retention_of_special)
 	}
 	ok(act(id, DCG_ACTION_PAUSE));
 	wait_state(&w, id, DCG_JOB_PAUSED);
-	ok(dcg_store_files(dcg_jobs_store(w.jobs), DCG_FILE_CHECKPOINT, id, -1, 100, &rows, &n, &err));
+	ok(dcg_store_files(dcg_jobs_store(w.jobs), DCG_FILE_CHECKPOINT, id, -1, 100, NULL, &rows, &n, &err));
 	ck_assert_uint_ge(n, 5);
 	ok(dcg_store_begin(dcg_jobs_store(w.jobs), 1, &tx, &err));
 	rows[0].pinned = 1;

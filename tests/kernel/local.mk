@@ -12,3 +12,22 @@ tests_kernel_test_ref_LDADD = $(test_ldadd)
 tests_kernel_test_tables_SOURCES = tests/kernel/test_tables.c $(kernel_test_fixture)
 tests_kernel_test_tables_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_kernel_test_tables_LDADD = $(test_ldadd)
+
+# Convolutions on tiles: in plain C everywhere, and with the processor's where it has them.
+if X86
+check_PROGRAMS += tests/kernel/test_amx_plain
+TESTS += tests/kernel/test_amx_plain
+tests_kernel_test_amx_plain_SOURCES = tests/kernel/test_amx.c tests/kernel/tile_turn.inc.h $(kernel_test_fixture) core/kernel/amx/amx.c $(AMX_FILES)
+tests_kernel_test_amx_plain_CPPFLAGS = $(AM_CPPFLAGS) -DDCG_TILES_PLAIN
+tests_kernel_test_amx_plain_CFLAGS = $(AM_CFLAGS) $(VECTOR_CFLAGS) $(CHECK_CFLAGS)
+tests_kernel_test_amx_plain_LDADD = $(test_ldadd)
+if AMX
+check_PROGRAMS += tests/kernel/test_amx
+TESTS += tests/kernel/test_amx tests/kernel/test_amx_code.sh
+tests_kernel_test_amx_SOURCES = tests/kernel/test_amx.c tests/kernel/tile_turn.c tests/kernel/tile_turn.inc.h $(kernel_test_fixture)
+tests_kernel_test_amx_CPPFLAGS = $(AM_CPPFLAGS) -DTEST_HARDWARE
+tests_kernel_test_amx_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_kernel_test_amx_LDADD = $(test_ldadd)
+endif
+endif
+EXTRA_DIST += tests/kernel/test_amx_code.sh

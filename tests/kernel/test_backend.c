@@ -18,10 +18,22 @@ START_TEST(names_are_the_choices)
 		dcg_backend_close(be);
 	}
 	ck_assert_int_eq(dcg_backend_open(&be, "auto", "auto", 0, NULL), 0);
-	/* The fastest that computes in fp32. */
-	const char *best = names[n - 1];
-	ck_assert_str_eq(be->ops->name, strcmp(tolerance_of(best)->precision, "fp32") == 0 ? best : names[n - 2]);
+	ck_assert_str_eq(be->ops->name, names[n - 1]);
 	dcg_backend_close(be);
+	/* The fastest of a precision; fp32 is always to be had. */
+	static const char *const precisions[] = { "fp32", "bf16" };
+	for (int p = 0; p < 2; p++) {
+		const char *best = NULL;
+		for (int i = 0; i < n; i++)
+			if (strcmp(tolerance_of(names[i])->precision, precisions[p]) == 0)
+				best = names[i];
+		int r = dcg_backend_open(&be, "auto", precisions[p], 1, NULL);
+		ck_assert_int_eq(r, best ? 0 : DCG_EUNSUPPORTED);
+		if (r)
+			continue;
+		ck_assert_str_eq(be->ops->name, best);
+		dcg_backend_close(be);
+	}
 	dcg_backend_close(NULL);
 }
 END_TEST
@@ -55,6 +67,37 @@ START_TEST(wrong_choices_are_named)
 	ck_assert_int_eq(dcg_backend_open(&be, "abacus", "auto", 1, NULL), DCG_EINVAL);
 }
 END_TEST
+
+#if defined DCG_X86
+static int is_a_choice(const char *name)
+{
+	const char *const *n = dcg_kernel_names();
+	while (*n && strcmp(*n, name) != 0)
+		n++;
+	return *n != NULL;
+}
+
+/* What this build has and this processor cannot run. */
+START_TEST(tables_for_other_processors_say_so)
+{
+	static const char *const tables[] = {
+		"avx2", "avx512", "avx512-bf16",
+#if defined DCG_AMX
+		"amx-bf16",
+#endif
+	};
+	struct dcg_backend *be = NULL;
+	for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+		struct dcg_error err = { 0 };
+		if (is_a_choice(tables[i]))
+			continue;
+		ck_assert_int_eq(dcg_backend_open(&be, tables[i], "auto", 1, &err), DCG_EUNSUPPORTED);
+		ck_assert_msg(strstr(err.text, tables[i]) && strstr(err.text, "lacks or the system does not permit") && strstr(err.text, "auto, ref, openblas"), "%s", err.text);
+		ck_assert_ptr_null(be);
+	}
+}
+END_TEST
+#endif
 
 /* Each fails with a reason, and leaves a backend that still works. */
 START_TEST(impossible_sizes_are_refused)
@@ -125,6 +168,9 @@ int main(void)
 	tcase_add_test(t, names_are_the_choices);
 	tcase_add_test(t, every_table_is_complete);
 	tcase_add_test(t, wrong_choices_are_named);
+#if defined DCG_X86
+	tcase_add_test(t, tables_for_other_processors_say_so);
+#endif
 	tcase_add_loop_test(t, impossible_sizes_are_refused, 0, tables());
 	suite_add_tcase(s, t);
 	return tap_run(s);

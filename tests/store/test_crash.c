@@ -61,7 +61,7 @@ static int64_t check_prefix(struct dcg_store *s, int64_t acknowledged)
 	ck_assert_int_eq(total, job.step);
 	ck_assert(total == 0 || b[n - 1].last_step == job.step);
 	free(b);
-	ok(dcg_store_files(s, DCG_FILE_CHECKPOINT, 1, -1, 1000000, &files, &n, &err));
+	ok(dcg_store_files(s, DCG_FILE_CHECKPOINT, 1, -1, 1000000, NULL, &files, &n, &err));
 	ck_assert_int_eq((int64_t)n, job.step / 10);
 	free(files);
 	dcg_job_row_done(&job);

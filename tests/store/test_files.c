@@ -49,25 +49,33 @@ START_TEST(files)
 
 	/* Lists. */
 	size_t n;
-	ok(dcg_store_files(store, kind, a, -1, 100, &rows, &n, &err));
+	ok(dcg_store_files(store, kind, a, -1, 100, NULL, &rows, &n, &err));
 	ck_assert_uint_eq(n, 5);
 	for (int i = 0; i < 5; i++)
 		ck_assert_int_eq(rows[i].step, 10 + 20 * i);
 	free(rows);
-	ok(dcg_store_files(store, kind, a, 30, 2, &rows, &n, &err));
+	ok(dcg_store_files(store, kind, a, 30, 2, NULL, &rows, &n, &err));
 	ck_assert(n == 2 && rows[0].step == 50 && rows[1].step == 70);
 	free(rows);
-	ok(dcg_store_files(store, kind, 0, -1, 100, &rows, &n, &err));
+	ok(dcg_store_files(store, kind, 0, -1, 100, NULL, &rows, &n, &err));
 	ck_assert_uint_eq(n, 10);
 	for (int i = 0; i < 10; i++)
 		ck_assert_int_eq(rows[i].id, ids[i]);
 	free(rows);
-	ok(dcg_store_files(store, kind, 0, ids[7], 100, &rows, &n, &err));
+	ok(dcg_store_files(store, kind, 0, ids[7], 100, NULL, &rows, &n, &err));
 	ck_assert(n == 2 && rows[0].id == ids[8]);
 	free(rows);
-	ok(dcg_store_files(store, (enum dcg_file_kind)!kind, 0, -1, 100, &rows, &n, &err)); /* the kinds are apart */
+	ok(dcg_store_files(store, (enum dcg_file_kind)!kind, 0, -1, 100, NULL, &rows, &n, &err)); /* the kinds are apart */
 	ck_assert_uint_eq(n, 0);
-	fails(dcg_store_files(store, kind, a, -1, -1, &rows, &n, &err), DCG_EINVAL);
+	fails(dcg_store_files(store, kind, a, -1, -1, NULL, &rows, &n, &err), DCG_EINVAL);
+	ok(dcg_store_file_find(store, kind, a, DCG_BY_STEP, 50, &r, &err));
+	for (int pinned = -1; pinned <= 1; pinned++) {
+		ok(dcg_store_files(store, kind, a, -1, 100, &(struct dcg_file_filter){ r.epoch, pinned }, &rows, &n, &err));
+		ck_assert_uint_eq(n > 0, pinned < 0 || r.pinned == pinned);
+		for (size_t i = 0; i < n; i++)
+			ck_assert(rows[i].epoch == r.epoch && (pinned < 0 || rows[i].pinned == pinned));
+		free(rows);
+	}
 
 	/* The same job and step again: the row is replaced and keeps its id, pin and score. */
 	tx = begin(1);
@@ -104,10 +112,10 @@ START_TEST(files)
 	tx = begin(1);
 	ok(dcg_store_files_truncate(tx, kind, a, 50));
 	commit(tx);
-	ok(dcg_store_files(store, kind, a, -1, 100, &rows, &n, &err));
+	ok(dcg_store_files(store, kind, a, -1, 100, NULL, &rows, &n, &err));
 	ck_assert(n == 3 && rows[2].step == 50);
 	free(rows);
-	ok(dcg_store_files(store, kind, b, -1, 100, &rows, &n, &err));
+	ok(dcg_store_files(store, kind, b, -1, 100, NULL, &rows, &n, &err));
 	ck_assert_uint_eq(n, 5);
 	free(rows);
 	/* A number once seen never names another file. */
@@ -243,13 +251,13 @@ START_TEST(log_lines)
 		ok(dcg_store_log_append(tx, i % 2 ? a : b, "warning", i == 19 ? large : "caf\xc3\xa9"));
 	commit(tx);
 	struct dcg_log_row *rows;
-	ok(dcg_store_log(store, a, 0, 4, &rows, &n, &err));
+	ok(dcg_store_log(store, a, 0, 4, NULL, &rows, &n, &err));
 	ck_assert_uint_eq(n, 4);
 	ck_assert_str_eq(rows[0].text, "caf\xc3\xa9");
 	ck_assert_str_eq(rows[0].level, "warning");
 	int64_t after = rows[3].id;
 	dcg_store_log_free(rows, n);
-	ok(dcg_store_log(store, a, after, 100, &rows, &n, &err));
+	ok(dcg_store_log(store, a, after, 100, NULL, &rows, &n, &err));
 	ck_assert_uint_eq(n, 6);
 	for (size_t i = 0; i < n; i++) {
 		ck_assert_int_gt(rows[i].id, after);

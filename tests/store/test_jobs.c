@@ -104,7 +104,7 @@ START_TEST(descriptions)
 	ck_assert_str_eq(r.note, "");
 	ck_assert_str_eq(r.tags_json, "[]");
 	free(r.name), free(r.note), free(r.tags_json);
-	r.name = strdup("x"), r.note = strdup("two\nlines"), r.tags_json = strdup("[\"good\",\"it's %\"]"), r.priority = 9;
+	r.name = strdup("x"), r.note = strdup("two\nlines"), r.tags_json = strdup("[\"good\",\"it's %\"]"), r.priority = 9, r.pinned = 1;
 	r.state = DCG_JOB_FAILED, r.step = 5; /* not part of it */
 	struct dcg_store_tx *tx = begin(1);
 	ok(dcg_store_job_describe(tx, &r));
@@ -113,14 +113,19 @@ START_TEST(descriptions)
 	ck_assert_str_eq(u.name, "x");
 	ck_assert_str_eq(u.note, "two\nlines");
 	ck_assert_str_eq(u.tags_json, "[\"good\",\"it's %\"]");
-	ck_assert(u.priority == 9 && u.version == 2 && u.state == DCG_JOB_QUEUED && u.step == 0);
+	ck_assert(u.priority == 9 && u.pinned && u.version == 2 && u.state == DCG_JOB_QUEUED && u.step == 0);
 	dcg_job_row_done(&u);
 	static const struct { const char *tag; size_t found; } asked[] = { { "good", 1 }, { "it's %", 1 }, { "goo", 0 }, { "", 0 }, { "[\"good\"]", 0 }, { NULL, 2 } };
 	for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
-		struct dcg_job_filter f = { .state = -1, .tag = asked[i].tag, .limit = 9 };
+		struct dcg_job_filter f = { .pinned = -1, .state = -1, .tag = asked[i].tag, .limit = 9 };
 		ok(dcg_store_jobs(store, &f, &rows, &n, &err));
 		ck_assert_uint_eq(n, asked[i].found);
 		ck_assert(n != 1 || rows[0].id == id);
+		dcg_store_jobs_free(rows, n);
+	}
+	for (int pinned = 0; pinned <= 1; pinned++) {
+		ok(dcg_store_jobs(store, &(struct dcg_job_filter){ .pinned = pinned, .state = -1, .limit = 9 }, &rows, &n, &err));
+		ck_assert(n == 1 && rows[0].id == (pinned ? id : other));
 		dcg_store_jobs_free(rows, n);
 	}
 	tx = begin(1);
@@ -211,7 +216,7 @@ START_TEST(lists_filter_and_page)
 	static const char *const datasets[] = { NULL, "odd", "three", "none" };
 	for (int d = 0; d < 4; d++)
 		for (int state = -1; state <= DCG_JOB_PREPARING; state++) {
-			struct dcg_job_filter f = { .state = state == DCG_JOB_PREPARING ? DCG_JOB_FAILED : state, .dataset = datasets[d], .limit = 5 };
+			struct dcg_job_filter f = { .pinned = -1, .state = state == DCG_JOB_PREPARING ? DCG_JOB_FAILED : state, .dataset = datasets[d], .limit = 5 };
 			int64_t expected = matching(N, f.state, d);
 			for (size_t n = 1; n;) { /* page by page */
 				struct dcg_job_row *rows;
@@ -228,7 +233,7 @@ START_TEST(lists_filter_and_page)
 		}
 	struct dcg_job_row *rows = NULL;
 	size_t n = 9;
-	struct dcg_job_filter f = { .state = -1, .limit = -1 };
+	struct dcg_job_filter f = { .pinned = -1, .state = -1, .limit = -1 };
 	fails(dcg_store_jobs(store, &f, &rows, &n, &err), DCG_EINVAL);
 	f.limit = 0;
 	ok(dcg_store_jobs(store, &f, &rows, &n, &err));
@@ -253,7 +258,7 @@ START_TEST(first_error_sticks)
 	says("there is no job 99");
 	struct dcg_log_row *log;
 	size_t n;
-	ok(dcg_store_log(store, id, 0, 10, &log, &n, &err));
+	ok(dcg_store_log(store, id, 0, 10, NULL, &log, &n, &err));
 	ck_assert_uint_eq(n, 0);
 	/* And the next transaction starts afresh. */
 	tx = begin(0);
@@ -263,7 +268,7 @@ START_TEST(first_error_sticks)
 	ok(dcg_store_log_append(tx, id, "info", "dropped"));
 	dcg_store_rollback(tx);
 	dcg_store_rollback(NULL);
-	ok(dcg_store_log(store, id, 0, 10, &log, &n, &err));
+	ok(dcg_store_log(store, id, 0, 10, NULL, &log, &n, &err));
 	ck_assert_uint_eq(n, 1);
 	ck_assert_str_eq(log[0].text, "kept");
 	dcg_store_log_free(log, n);
@@ -305,15 +310,15 @@ START_TEST(deleted_job_takes_its_rows_along)
 	struct dcg_file_row *rows;
 	size_t n;
 	for (int k = 0; k < 2; k++) {
-		ok(dcg_store_files(store, (enum dcg_file_kind)k, 0, -1, 10, &rows, &n, &err));
+		ok(dcg_store_files(store, (enum dcg_file_kind)k, 0, -1, 10, NULL, &rows, &n, &err));
 		ck_assert_uint_eq(n, 1);
 		ck_assert_int_eq(rows[0].job, other);
 		free(rows);
 	}
 	struct dcg_log_row *log;
-	ok(dcg_store_log(store, id, 0, 10, &log, &n, &err));
+	ok(dcg_store_log(store, id, 0, 10, NULL, &log, &n, &err));
 	ck_assert_uint_eq(n, 0);
-	ok(dcg_store_log(store, other, 0, 10, &log, &n, &err));
+	ok(dcg_store_log(store, other, 0, 10, NULL, &log, &n, &err));
 	ck_assert_uint_eq(n, 1);
 	dcg_store_log_free(log, n);
 	struct dcg_event_row *e;
@@ -355,12 +360,12 @@ START_TEST(datasets)
 	commit(tx);
 	struct dcg_dataset_row *rows;
 	size_t n;
-	ok(dcg_store_datasets(store, NULL, 100, &rows, &n, &err));
+	ok(dcg_store_datasets(store, NULL, 100, NULL, &rows, &n, &err));
 	ck_assert_uint_eq(n, 8);
 	ck_assert_str_eq(rows[0].name, "set-1");
 	ck_assert(rows[3].builtin == 0 && rows[3].count == 1);
 	dcg_store_datasets_free(rows, n);
-	ok(dcg_store_datasets(store, "set-5", 2, &rows, &n, &err));
+	ok(dcg_store_datasets(store, "set-5", 2, NULL, &rows, &n, &err));
 	ck_assert_uint_eq(n, 2);
 	ck_assert_str_eq(rows[1].name, "set-7");
 	dcg_store_datasets_free(rows, n);
