@@ -45,7 +45,7 @@ START_TEST(every_table_is_complete)
 		struct dcg_backend *be = open_backend(names[n], 1);
 		void *const *slot = (void *const *)be->ops;
 		for (size_t i = 0; i < sizeof *be->ops / sizeof *slot; i++)
-			ck_assert_msg(slot[i] != NULL, "%s lacks operation %zu of struct dcg_ops", names[n], i);
+			ck_assert_msg(slot[i] != NULL || i == offsetof(struct dcg_ops, in_place) / sizeof *slot, "%s lacks operation %zu of struct dcg_ops", names[n], i);
 		dcg_backend_close(be);
 	}
 }
