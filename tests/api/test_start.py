@@ -57,7 +57,7 @@ def ready_without_reading_all():
 QUERIES = {
     "SELECT id FROM jobs ORDER BY +id": "COVERING INDEX jobs_queue",
     "FROM jobs WHERE state='queued' ORDER BY priority DESC, queue_ms, id LIMIT 1": "INDEX jobs_queue (state=?)",
-    "SELECT id FROM jobs WHERE state = ?5 AND id < ?1 ORDER BY id DESC": "COVERING INDEX jobs_queue (state=?)",
+    "SELECT id FROM jobs WHERE state = ?6 AND id < ?1 ORDER BY id DESC": "COVERING INDEX jobs_queue (state=?)",
     "SELECT state, count(*) FROM jobs GROUP BY state": "COVERING INDEX jobs_queue",
     "SELECT step, value FROM metrics WHERE job=? AND series=? AND step BETWEEN ? AND ? ORDER BY step": "PRIMARY KEY (job=? AND series=?",
     "FROM metric_blocks WHERE job=? AND series=? AND block BETWEEN ? AND ? ORDER BY block": "PRIMARY KEY (job=? AND series=?",

@@ -61,6 +61,8 @@ class Client:
         self.d, self.ledger, self.turn = daemon, ledger, 0
 
     def ask(self, method, path, allowed, body=None, **headers):
+        if method == "PATCH":
+            headers.setdefault("If_Match", "*")
         answer = self.d.request(method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
         equal(answer.status in allowed, True, f"{method} {path}: {answer}")
         return answer

@@ -1,5 +1,6 @@
 /* Opening a backend, and parameters that ask for the impossible. */
 #include <limits.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "tests/kernel/fixture.h"
@@ -44,8 +45,8 @@ START_TEST(every_table_is_complete)
 	for (int n = 0; names[n]; n++) {
 		struct dcg_backend *be = open_backend(names[n], 1);
 		void *const *slot = (void *const *)be->ops;
-		for (size_t i = 0; i < sizeof *be->ops / sizeof *slot; i++)
-			ck_assert_msg(slot[i] != NULL || i == offsetof(struct dcg_ops, in_place) / sizeof *slot, "%s lacks operation %zu of struct dcg_ops", names[n], i);
+		for (size_t i = offsetof(struct dcg_ops, tensor_new) / sizeof *slot; i < sizeof *be->ops / sizeof *slot; i++)
+			ck_assert_msg(slot[i] != NULL, "%s lacks operation %zu of struct dcg_ops", names[n], i);
 		dcg_backend_close(be);
 	}
 }
