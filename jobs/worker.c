@@ -246,9 +246,11 @@ void *dcg_worker_main(void *jobs)
 {
 	struct dcg_jobs *j = jobs;
 	struct dcg_error err;
-	pthread_setname_np(pthread_self(), "dcg-worker");
-	/* What fails here fails again when it matters: when the file is asked for. */
+	/* Two names, for whoever asks what the daemon does so long after a start with many jobs. What
+	 * fails here fails again when it matters: when the file is asked for. */
+	pthread_setname_np(pthread_self(), "dcg-tidy");
 	dcg_jobs_check_ended(j, &err);
+	pthread_setname_np(pthread_self(), "dcg-worker");
 	pthread_mutex_lock(&j->lock);
 	while (!j->stopping) {
 		struct dcg_job_row row;
