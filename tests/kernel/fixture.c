@@ -7,7 +7,7 @@
 #include "tests/tap.h"
 
 const struct tolerance fp32 = { "fp32", 2e-6, 2e-5 };
-static const struct tolerance bf16 = { "bf16", 8e-3, 6e-2 };
+static const struct tolerance bf16 = { "bf16", 1.1e-2, 8e-2 };
 
 const struct tolerance *tolerance_of(const char *kernel)
 {
