@@ -7,24 +7,24 @@ static int is_full(const struct dcg_conv *cv)
 
 /* ---- Direct: big pixels of one phase; a unit is one of its rows ------------------------ */
 
-static void make_backward_direct(const struct pass *p, int unit, panel *row, float *stage)
+static void make_backward_direct(const struct pass *p, int unit, int row, float *stage)
 {
 	const struct dcg_conv *cv = p->cv;
 	const struct dcg_conv_geometry *g = &cv->g;
 	int st = g->stride, ph = p->phase / st, pw = p->phase % st, h = ph + st * (unit % p->tall);
 	struct rows in = rows_of_picture(p->in, unit / p->tall, (h + g->pad - g->r + 1) / st - 1, (h + g->pad) / st + 1, stage);
-	for (int i = 0; i < p->wide; i++, row += p->pitch) {
-		int w = pw + st * i;
-		panel *to = row;
+	for (int i = 0; i < p->wide; i++) {
+		int w = pw + st * i, k = 0;
+		panel *to = a_row(p->a, p->pitch, row + i);
 		for (int r = first_tap(g, ph); r < g->r; r += st)
-			for (int s = first_tap(g, pw); s < g->s; s += st, to += cv->cs_small) {
+			for (int s = first_tap(g, pw); s < g->s; s += st, k += cv->cs_small) {
 				int y = (h + g->pad - r) / st, x = (w + g->pad - s) / st;
 				if (h + g->pad < r || w + g->pad < s || y >= g->p || x >= g->q)
-					panel_zero(to, cv->cs_small);
+					row_zero(to, k, cv->cs_small);
 				else
-					panel_copy(to, in.at + ((size_t)(y - in.first) * (size_t)g->q + (size_t)x) * (size_t)cv->cs_small, cv->cs_small);
+					row_copy(to, k, in.at + ((size_t)(y - in.first) * (size_t)g->q + (size_t)x) * (size_t)cv->cs_small, cv->cs_small);
 			}
-		panel_zero(to, p->k - (int)(to - row));
+		row_zero(to, k, p->k - k);
 	}
 }
 
@@ -41,11 +41,12 @@ static void store_backward_direct(const struct pass *p, int j, int row, int rows
 
 /* ---- A kernel as large as the picture: products are pictures --------------------------- */
 
-static void make_backward_full(const struct pass *p, int unit, panel *row, float *stage)
+static void make_backward_full(const struct pass *p, int unit, int row, float *stage)
 {
+	panel *to = a_row(p->a, p->pitch, row);
 	struct rows in = rows_of_picture(p->in, unit, 0, 1, stage);
-	panel_zero(row + p->k - 1, 1);
-	panel_copy(row, in.at, p->cv->cs_small);
+	row_zero(to, p->k - 1, 1);
+	row_copy(to, 0, in.at, p->cv->cs_small);
 }
 
 static void store_backward_full(const struct pass *p, int j, int row, int rows, const float *c)
@@ -57,27 +58,29 @@ static void store_backward_full(const struct pass *p, int j, int row, int rows, 
 
 /* ---- Winograd: Z = A dY A^T is shared by the four phases ------------------------------- */
 
-ALWAYS void make_backward_wino(int m, const struct pass *p, int unit, panel *row, float *stage)
+ALWAYS void make_backward_wino(int m, const struct pass *p, int unit, int row, float *stage)
 {
 	const struct dcg_conv *cv = p->cv;
 	const int points = (m + 1) * (m + 1);
 	int ty = unit % p->tall;
 	struct rows in = rows_of_picture(p->in, unit / p->tall, m * ty, m * (ty + 1), stage);
-	for (int tx = 0; tx < p->wide; tx++, row += p->pitch) {
+	for (int tx = 0; tx < p->wide; tx++) {
+		panel *to = a_row(p->a, p->pitch, row + tx);
 		const float *src[WINO_MOST * WINO_MOST];
 		tile_outputs(m, cv, &in, ty, tx, src);
 		for (int k = 0; k < cv->cs_small; k += VW) {
 			vf z[WINO_MOST * WINO_MOST];
 			output_vectors(m, z, src, k);
+			panel *point = a_inner(to, k);
 			UNROLL
 			for (int t = 0; t < points; t++)
-				panel_store(row + (size_t)t * p->a_point + k, z[t]);
+				panel_store(point + (size_t)t * p->a_point, z[t]);
 		}
 	}
 }
 
-static void make_backward_wino2(const struct pass *p, int unit, panel *row, float *stage) { make_backward_wino(2, p, unit, row, stage); }
-static void make_backward_wino4(const struct pass *p, int unit, panel *row, float *stage) { make_backward_wino(4, p, unit, row, stage); }
+static void make_backward_wino2(const struct pass *p, int unit, int row, float *stage) { make_backward_wino(2, p, unit, row, stage); }
+static void make_backward_wino4(const struct pass *p, int unit, int row, float *stage) { make_backward_wino(4, p, unit, row, stage); }
 
 ALWAYS void store_backward_wino(int m, const struct pass *p, int j, int row, int rows, const float *c)
 {
@@ -158,15 +161,17 @@ struct scatter {
 	const struct dcg_tensor *in;
 	float *out;
 	struct pass pack;
-	int columns, pitch, band; /* small rows at a time */
+	int columns, pitch;
+	int band, rows; /* of the small side at a time; pixels in them, in whole groups */
 };
 
 static struct scatter scatter_plan(const struct dcg_conv *cv)
 {
 	struct scatter s = { .cv = cv, .pack = { .cv = cv, .k = round_up(cv->cs_small, UNIT) } };
 	s.columns = round_up(cv->taps * cv->cs_big, NB);
-	s.pitch = s.pack.k + PITCH;
+	s.pitch = a_pitch(s.pack.k);
 	s.band = max_int(1, min_int(ROW_BLOCK / cv->g.q, cv->g.p));
+	s.rows = round_up(s.band * cv->g.q, AG);
 	return s;
 }
 
@@ -178,7 +183,7 @@ static size_t scatter_stage(const struct scatter *s)
 static size_t scatter_scratch(const struct dcg_conv *cv)
 {
 	struct scatter s = scatter_plan(cv);
-	size_t rows = (size_t)(s.band * cv->g.q);
+	size_t rows = (size_t)s.rows;
 	return sizeof(float) * (scatter_stage(&s) + rows * (size_t)s.columns) + sizeof(panel) * (rows * (size_t)s.pitch + (size_t)s.columns * (size_t)s.pack.k);
 }
 
@@ -190,7 +195,7 @@ static void scatter_task(void *ctx, int task, int worker)
 	int columns = p->columns, run = g->s * cv->cs_big, k = p->pack.k;
 	float *out = p->out + (size_t)task * (size_t)g->h * (size_t)g->w * (size_t)cv->cs_big;
 	float *stage = (float *)(void *)scratch_of(p->be, worker), *c = stage + scatter_stage(p);
-	panel *a = (panel *)(void *)(c + (size_t)(p->band * g->q) * (size_t)columns), *b = a + (size_t)(p->band * g->q) * (size_t)p->pitch;
+	panel *a = (panel *)(void *)(c + (size_t)p->rows * (size_t)columns), *b = a + (size_t)p->rows * (size_t)p->pitch;
 	memset(out, 0, (size_t)g->h * (size_t)g->w * (size_t)cv->cs_big * sizeof *out);
 	for (int j = 0; j * NB < columns; j++)
 		pack_backward_taps(&p->pack, j, 0, k, b + (size_t)j * (size_t)k * NB);
@@ -198,12 +203,12 @@ static void scatter_task(void *ctx, int task, int worker)
 		int rows = min_int(p->band, g->p - y0) * g->q;
 		struct rows in = rows_of_picture(p->in, task, y0, y0 + p->band, stage);
 		for (int i = 0; i < rows; i++) {
-			panel *row = a + (size_t)i * (size_t)p->pitch;
-			panel_zero(row + k - 1, 1);
-			panel_copy(row, in.at + ((size_t)((y0 - in.first) * g->q) + (size_t)i) * (size_t)cv->cs_small, cv->cs_small);
+			panel *row = a_row(a, p->pitch, i);
+			row_zero(row, k - 1, 1);
+			row_copy(row, 0, in.at + ((size_t)((y0 - in.first) * g->q) + (size_t)i) * (size_t)cv->cs_small, cv->cs_small);
 		}
 		for (int j = 0; j * NB < columns; j++)
-			gemm(rows, k / UNIT, a, p->pitch, UNIT, b + (size_t)j * (size_t)k * NB, c + j * NB, columns, 0);
+			gemm_rows(rows, k / UNIT, a, p->pitch, b + (size_t)j * (size_t)k * NB, c + j * NB, columns, 0);
 		for (int i = 0; i < rows; i++) {
 			int h0 = (y0 + i / g->q) * g->stride - g->pad, w0 = i % g->q * g->stride - g->pad;
 			int s0 = w0 < 0 ? -w0 : 0, s1 = min_int(g->s, g->w - w0);

@@ -1,13 +1,14 @@
 /* Forward: rows are output pixels, or tiles of them; a unit is a row of the picture. */
 
-static void make_forward_direct(const struct pass *p, int unit, panel *row, float *stage)
+static void make_forward_direct(const struct pass *p, int unit, int row, float *stage)
 {
 	const struct dcg_conv *cv = p->cv;
 	int n = unit / p->tall, y = unit % p->tall, h = y * cv->g.stride - cv->g.pad;
 	struct rows in = rows_of_picture(p->in, n, h, h + cv->g.r, stage);
-	for (int q = 0; q < p->wide; q++, row += p->pitch) {
-		gather_taps(cv, &in, y, q, row);
-		panel_zero(row + cv->taps * cv->cs_big, p->k - cv->taps * cv->cs_big);
+	for (int q = 0; q < p->wide; q++) {
+		panel *to = a_row(p->a, p->pitch, row + q);
+		gather_taps(cv, &in, y, q, to);
+		row_zero(to, cv->taps * cv->cs_big, p->k - cv->taps * cv->cs_big);
 	}
 }
 
@@ -23,29 +24,30 @@ static void store_forward_direct(const struct pass *p, int j, int row, int rows,
 			memcpy(out, c, (size_t)channels * sizeof *out);
 }
 
-ALWAYS void make_forward_wino(int m, const struct pass *p, int unit, panel *row, float *stage)
+ALWAYS void make_forward_wino(int m, const struct pass *p, int unit, int row, float *stage)
 {
 	const struct dcg_conv *cv = p->cv;
 	const int points = (m + 1) * (m + 1);
 	int n = unit / p->tall, ty = unit % p->tall;
 	struct rows in = rows_of_picture(p->in, n, 2 * m * ty - 1, 2 * m * (ty + 1) + 1, stage);
-	for (int tx = 0; tx < p->wide; tx++, row += p->pitch)
+	for (int tx = 0; tx < p->wide; tx++)
 		for (int phase = 0; phase < 4; phase++) {
 			const float *src[WINO_MOST * WINO_MOST];
-			panel *to = row + (size_t)(phase * cv->cs_big);
+			panel *to = a_row(p->a, p->pitch, row + tx);
 			tile_pixels(m, cv, &in, phase, ty, tx, src);
 			for (int ch = 0; ch < cv->cs_big; ch += VW) {
 				vf v[WINO_MOST * WINO_MOST];
 				data_vectors(m, v, src, ch);
+				panel *point = a_inner(to, phase * cv->cs_big + ch);
 				UNROLL
 				for (int t = 0; t < points; t++)
-					panel_store(to + (size_t)t * p->a_point + ch, v[t]);
+					panel_store(point + (size_t)t * p->a_point, v[t]);
 			}
 		}
 }
 
-static void make_forward_wino2(const struct pass *p, int unit, panel *row, float *stage) { make_forward_wino(2, p, unit, row, stage); }
-static void make_forward_wino4(const struct pass *p, int unit, panel *row, float *stage) { make_forward_wino(4, p, unit, row, stage); }
+static void make_forward_wino2(const struct pass *p, int unit, int row, float *stage) { make_forward_wino(2, p, unit, row, stage); }
+static void make_forward_wino4(const struct pass *p, int unit, int row, float *stage) { make_forward_wino(4, p, unit, row, stage); }
 
 ALWAYS void store_forward_wino(int m, const struct pass *p, int j, int row, int rows, const float *c)
 {

@@ -199,9 +199,9 @@ ALWAYS void gradient_wino_rows(int m, const struct gradient *g, int task, int wo
 		/* Columns up to a whole panel. */
 		for (int t = 0; t < points; t++) {
 			for (int c = g->a_columns; c < g->a_panels * AW; c += VW)
-				panel_zero(a_at(g, t, c, row), VW * UNIT);
+				memset(a_at(g, t, c, row), 0, VW * UNIT * sizeof(panel));
 			for (int c = cv->cs_small; c < g->b_panels * NB; c += VW)
-				panel_zero(b_at(g, t, c, row), VW * UNIT);
+				memset(b_at(g, t, c, row), 0, VW * UNIT * sizeof(panel));
 		}
 	}
 }
@@ -233,8 +233,8 @@ ALWAYS void gradient_products(int m, const struct gradient *g, int task, int wor
 	float *dm = (float *)(void *)scratch_of(g->be, worker);
 	for (int t = 0; t < points; t++)
 		for (int i = first; i < end; i++)
-			gemm(AW, max_int(0, ceil_div(rows, UNIT)), a_at(g, t, i * AW, max_int(0, min_int(row, g->rows))), UNIT, AW * UNIT,
-				b_at(g, t, j * NB, max_int(0, min_int(row, g->rows))), dm + (size_t)(t * GROUP + i - first) * AW * NB, NB, 0);
+			gemm_columns(max_int(0, ceil_div(rows, UNIT)), a_at(g, t, i * AW, max_int(0, min_int(row, g->rows))),
+				b_at(g, t, j * NB, max_int(0, min_int(row, g->rows))), dm + (size_t)(t * GROUP + i - first) * AW * NB, NB);
 	for (int a = 0; a < (end - first) * AW && first * AW + a < g->a_columns; a++) {
 		int part = (first * AW + a) / cv->cs_big, c = (first * AW + a) % cv->cs_big; /* a phase or a tap */
 		for (int v = 0; c < cv->g.c && v < NB && j * NB + v < cv->g.k; v += VW) {

@@ -24,14 +24,14 @@ struct pass {
 	int m, points;         /* Winograd's m, or 0; points of the transform */
 	int phase;             /* direct backward: of the big pixels */
 	int tall, wide;        /* a unit is wide rows of one picture, which has tall units */
-	int k, pitch, panels;  /* inner dimension; A's row length; panels of columns */
+	int k, pitch, panels;  /* inner dimension; A's pitch; panels of columns */
 	int block, chunk;      /* units in a product's task, and in a chunk, at most */
 	int make_units;        /* units in a task that makes rows */
 	int straight;          /* rows of products are pixels of the small side, in order */
 	int first, count;      /* the present chunk */
 	size_t a_point;        /* panels between A's points */
 	panel *a;
-	void (*make)(const struct pass *p, int unit, panel *row, float *stage);
+	void (*make)(const struct pass *p, int unit, int row, float *stage);
 	void (*pack)(const struct pass *p, int j, int k0, int k1, panel *b);
 	void (*store)(const struct pass *p, int j, int row, int rows, const float *c);
 };
@@ -54,17 +54,20 @@ static void plan_pass(struct pass *p, struct dcg_backend *be, int whole)
 	int threads = dcg_pool_threads(be->pool), unit = whole ? p->tall : 1, units = p->cv->batch * p->tall;
 	p->be = be;
 	p->points = p->m ? (p->m + 1) * (p->m + 1) : 1;
-	p->pitch = p->k + PITCH;
+	p->pitch = a_pitch(p->k);
 	p->make_units = ceil_div(8, p->wide);
-	/* Rows go by the least that a task may have. */
-	int least = max_int(1, row_block(p->m) / (p->wide * unit)) * unit, blocks = ceil_div(units, least);
+	/* Rows go by the least that a task may have, in which AG rows stay together. */
+	int together = 1;
+	while (together * unit * p->wide % AG)
+		together++;
+	int least = max_int(1, row_block(p->m) / (p->wide * unit * together)) * together * unit, blocks = ceil_div(units, least);
 	size_t bytes = (size_t)p->points * (size_t)p->pitch * sizeof(panel) * (size_t)least * (size_t)p->wide;
 	size_t most = (size_t)WORKER_BYTES * (size_t)threads > CHUNK_BYTES ? (size_t)WORKER_BYTES * (size_t)threads : CHUNK_BYTES;
 	int fit = bytes * (size_t)blocks <= most ? blocks : max_int(1, (int)(most / bytes));
 	fit = ceil_div(blocks, ceil_div(blocks, fit)); /* chunks of about the same size */
 	p->chunk = fit * least;
 	p->block = max_int(1, fit / ceil_div(WORKER_TASKS * threads, p->panels)) * least;
-	p->a_point = (size_t)p->chunk * (size_t)p->wide * (size_t)p->pitch;
+	p->a_point = (size_t)p->chunk * (size_t)p->wide * (size_t)p->pitch + PITCH * UNIT;
 }
 
 static size_t pass_shared(const struct pass *p)
@@ -83,7 +86,7 @@ static void make_task(void *ctx, int task, int worker)
 	const struct pass *p = ctx;
 	int end = min_int((task + 1) * p->make_units, p->count);
 	for (int u = task * p->make_units; u < end; u++)
-		p->make(p, p->first + u, p->a + (size_t)u * (size_t)p->wide * (size_t)p->pitch, (float *)(void *)scratch_of(p->be, worker));
+		p->make(p, p->first + u, u * p->wide, (float *)(void *)scratch_of(p->be, worker));
 }
 
 static void product_task(void *ctx, int task, int worker)
@@ -107,7 +110,7 @@ static void product_task(void *ctx, int task, int worker)
 			if (packed < p->k)
 				p->pack(p, j, k, k + n, b);
 			for (int t = 0; t < p->points; t++)
-				gemm(rows, n / UNIT, p->a + (size_t)t * p->a_point + (size_t)row * (size_t)p->pitch + k, p->pitch, UNIT,
+				gemm_rows(rows, n / UNIT, a_inner(a_row(p->a + (size_t)t * p->a_point, p->pitch, row), k), p->pitch,
 					b + (size_t)NB * ((size_t)t * (size_t)width + (size_t)from), to + (size_t)(t * most) * NB, pitch, k > 0);
 		}
 		if (!straight)

@@ -1,10 +1,5 @@
 /* What the passes of a convolution share: sizes, and A's rows gathered or transformed. */
 
-enum {
-	AW = VW == 16 ? 16 : 24, /* columns of A's panels in the gradient: a multiple of MR and VW */
-	PITCH = 16,              /* added to A's rows: powers of two would share cache sets */
-};
-
 static int wino_m(enum form f) { return f == FORM_WINO4 ? 4 : 2; }
 static int is_wino(enum form f) { return f == FORM_WINO2 || f == FORM_WINO4; }
 static int round_up(int n, int to) { return (n + to - 1) / to * to; }
@@ -15,7 +10,7 @@ static int max_int(int a, int b) { return a > b ? a : b; }
 static char *scratch_of(struct dcg_backend *be, int worker) { return ((struct simd_backend *)be)->scratch[worker]; }
 static char *shared_of(struct dcg_backend *be) { return ((struct simd_backend *)be)->shared; }
 
-static void panel_copy(panel *dst, const float *src, int n)
+static void line_copy(panel *dst, const float *src, int n)
 {
 #if defined DCG_BF16
 	int i = 0;
@@ -28,9 +23,21 @@ static void panel_copy(panel *dst, const float *src, int n)
 #endif
 }
 
-static void panel_zero(panel *dst, int n)
+/* n elements of a row of A from k on. */
+static void row_copy(panel *row, int k, const float *src, int n)
 {
-	memset(dst, 0, (size_t)n * sizeof *dst);
+	for (int end = k + n, m; k < end; k += m, src += m) {
+		m = AG == 1 ? n : min_int(end - k, LINE - k % LINE);
+		line_copy(a_inner(row, k), src, m);
+	}
+}
+
+static void row_zero(panel *row, int k, int n)
+{
+	for (int end = k + n, m; k < end; k += m) {
+		m = AG == 1 ? n : min_int(end - k, LINE - k % LINE);
+		memset(a_inner(row, k), 0, (size_t)m * sizeof *row);
+	}
 }
 
 /* ---- Rows of one picture, activated if the tensor has that before it ----------------- */
@@ -79,20 +86,20 @@ static struct rows rows_of_picture(const struct dcg_tensor *t, int n, int h0, in
 
 /* ---- Gathering and transforming rows of A ------------------------------------------- */
 
-/* The taps of one output pixel, [r][s][cs_big] floats' worth. */
-static void gather_taps(const struct dcg_conv *cv, const struct rows *in, int p, int q, panel *out)
+/* The taps of one output pixel, [r][s][cs_big]. */
+static void gather_taps(const struct dcg_conv *cv, const struct rows *in, int p, int q, panel *row)
 {
 	const struct dcg_conv_geometry *g = &cv->g;
 	int cs = cv->cs_big, w0 = q * g->stride - g->pad, s0 = w0 < 0 ? -w0 : 0, s1 = min_int(g->s, g->w - w0);
-	for (int r = 0; r < g->r; r++, out += g->s * cs) {
+	for (int r = 0, k = 0; r < g->r; r++, k += g->s * cs) {
 		int h = p * g->stride - g->pad + r;
 		if (h < 0 || h >= g->h || s0 >= s1) {
-			panel_zero(out, g->s * cs);
+			row_zero(row, k, g->s * cs);
 			continue;
 		}
-		panel_zero(out, s0 * cs);
-		panel_copy(out + s0 * cs, in->at + ((size_t)(h - in->first) * (size_t)g->w + (size_t)(w0 + s0)) * (size_t)cs, (s1 - s0) * cs);
-		panel_zero(out + s1 * cs, (g->s - s1) * cs);
+		row_zero(row, k, s0 * cs);
+		row_copy(row, k + s0 * cs, in->at + ((size_t)(h - in->first) * (size_t)g->w + (size_t)(w0 + s0)) * (size_t)cs, (s1 - s0) * cs);
+		row_zero(row, k + s1 * cs, (g->s - s1) * cs);
 	}
 }
 
