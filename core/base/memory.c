@@ -17,19 +17,24 @@ struct header {
 };
 
 /* Straight from the system: zeros without writing them, so that a page takes memory when
- * its first user writes to it, near the processor that does (NUMA), or never. */
+ * its first user writes to it, near the processor that does (NUMA), or never. In large pages, but
+ * not for the header or the end: nothing stays mapped around them that a large page would need. */
 static void *map(size_t bytes)
 {
-	const size_t huge = (size_t)2 << 20;
-	size_t all = (bytes + huge - 1) / huge * huge + huge; /* the header's page, and to align */
+	const size_t page = (size_t)4 << 10, huge = (size_t)2 << 20;
+	size_t whole = (bytes + page - 1) / page * page, all = whole + 2 * huge;
 	char *at = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (at == MAP_FAILED)
 		return NULL;
 	char *p = at + (huge - (uintptr_t)at % huge);
+	if (p - page > at)
+		munmap(at, (size_t)(p - page - at));
+	munmap(p + whole, (size_t)(at + all - p) - whole);
 #ifdef MADV_HUGEPAGE
-	madvise(p, (size_t)(at + all - p) / huge * huge, MADV_HUGEPAGE); /* a hint: failure costs only speed */
+	if (whole >= huge)
+		madvise(p, whole / huge * huge, MADV_HUGEPAGE); /* a hint: failure costs only speed */
 #endif
-	*(struct header *)(void *)(p - ALIGN) = (struct header){ at, all };
+	*(struct header *)(void *)(p - ALIGN) = (struct header){ p - page, page + whole };
 	return p;
 }
 

@@ -8,7 +8,7 @@
  * among several tasks, which sum into parts that are added at the end, in order. */
 
 enum {
-	GRADIENT_BYTES = 20 << 20, GRADIENT_ROWS = 64, /* a chunk: about that much, at least so many rows */
+	GRADIENT_BYTES = 8 << 20, GRADIENT_ROWS = 64, /* a chunk: about that much, at least so many rows */
 	SPLIT_ROWS = 512,                              /* of a product, at most */
 	GROUP = VW == 16 ? 4 : 2,                      /* A panels a task */
 	SPLIT_TASKS = 16,                              /* split rows for fewer tasks than that */

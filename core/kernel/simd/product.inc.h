@@ -6,7 +6,7 @@ enum {
 	ROW_BLOCK = 256, WINO4_ROW_BLOCK = 128, /* rows whose products a worker holds at a time */
 	WINO_K = 128 * UNIT, DIRECT_K = 256 * UNIT, /* of k in a product: its panel stays in L1 */
 	PACK_BYTES = 1 << 20,   /* a panel up to that is packed whole, for all rows of a task */
-	CHUNK_BYTES = 14 << 20, WORKER_BYTES = 512 << 10, /* of A in a chunk: at most; at least, for each worker */
+	CHUNK_BYTES = 6 << 20, WORKER_BYTES = 512 << 10, /* of A in a chunk: at most; at least, for each worker */
 	WORKER_TASKS = 4,       /* of products in a chunk, at least, if there are as many blocks of rows */
 };
 
