@@ -79,8 +79,9 @@ struct dcg_ops {
 	/* Tensors. New ones hold zeros. */
 	int (*tensor_new)(struct dcg_backend *be, struct dcg_tensor **ret, struct dcg_shape shape, struct dcg_error *err);
 	/* A tensor on the memory of another one, which must be at least as large and outlive it:
-	 * writing one destroys the other. */
-	int (*tensor_view)(struct dcg_backend *be, struct dcg_tensor **ret, struct dcg_shape shape, struct dcg_tensor *storage, struct dcg_error *err);
+	 * writing one destroys the other. It begins behind `after`, a view of the same memory, or
+	 * at the start (NULL). */
+	int (*tensor_view)(struct dcg_backend *be, struct dcg_tensor **ret, struct dcg_shape shape, struct dcg_tensor *storage, const struct dcg_tensor *after, struct dcg_error *err);
 	void (*tensor_free)(struct dcg_tensor *t);
 	void (*tensor_write)(struct dcg_backend *be, struct dcg_tensor *t, const float *nchw);
 	void (*tensor_read)(struct dcg_backend *be, const struct dcg_tensor *t, float *nchw);

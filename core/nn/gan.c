@@ -26,15 +26,22 @@ int dcg_gan_new(struct dcg_gan **ret, struct dcg_backend *be, const struct dcg_g
 		return dcg_error_set(err, DCG_ENOMEM, "networks: out of memory");
 	gan->be = be;
 	gan->cfg = *cfg;
+	struct dcg_tensor *between;
 	int r;
 	if ((r = dcg_arch_generator(&cfg->arch, &lg, err)) || (r = dcg_arch_discriminator(&cfg->arch, &ld, err)) ||
 	    (r = dcg_net_gradients_new(&gan->gradients, be, both, 2, cfg->batch, err)) ||
 	    (r = dcg_net_new(&gan->g, be, &lg, cfg->batch, DCG_NET_TRAIN, &gan->gradients, err)) ||
-	    (r = dcg_net_new(&gan->d, be, &ld, cfg->batch, DCG_NET_TRAIN, &gan->gradients, err)) ||
+	    (r = dcg_net_new(&gan->d, be, &ld, cfg->batch, DCG_NET_TRAIN_AT_ONCE, &gan->gradients, err)) ||
 	    (r = be->ops->tensor_new(be, &gan->real, picture, err)) ||
-	    (r = be->ops->tensor_new(be, &gan->dfake, picture, err)) ||
 	    (r = be->ops->tensor_new(be, &gan->z, (struct dcg_shape){ cfg->batch, cfg->arch.z_dim, 1, 1 }, err)) ||
 	    (r = be->ops->tensor_new(be, &gan->dlogits, (struct dcg_shape){ cfg->batch, 1, 1, 1 }, err))) {
+		dcg_gan_free(gan);
+		return r;
+	}
+	between = dcg_net_gradients_between(&gan->gradients, &lg, &ld);
+	if (!between || be->ops->tensor_view(be, &gan->dfake, picture, between, NULL, NULL)) /* smaller, with few and small layers */
+		r = be->ops->tensor_new(be, &gan->dfake, picture, err);
+	if (r) {
 		dcg_gan_free(gan);
 		return r;
 	}

@@ -88,6 +88,13 @@ static int turn_of(const struct dcg_layers *l, int layer)
 	return (layer - largest_gradient(l)) & 1;
 }
 
+/* Values of a tensor, as many as any backend pads it to. */
+static size_t padded(struct dcg_shape s)
+{
+	s.c = (s.c + 15) / 16 * 16;
+	return elements(s);
+}
+
 /* Backends pad channels differently: a gradient fits where one of as many pictures with at
  * least as many pixels and values lies, so each turn's tensor is as large in both. */
 static void grow(struct dcg_shape *to, struct dcg_shape s)
@@ -108,7 +115,7 @@ static void grow(struct dcg_shape *to, struct dcg_shape s)
 int dcg_net_gradients_new(struct dcg_net_gradients *ret, struct dcg_backend *be, const struct dcg_layers *const *nets, int count, int batch, struct dcg_error *err)
 {
 	struct dcg_shape shape[2] = { { 0 }, { 0 } };
-	struct dcg_net_gradients g = { { NULL, NULL } };
+	struct dcg_net_gradients g = { { NULL, NULL }, 0 };
 	for (int n = 0; n < count; n++)
 		for (int i = 0; i + 1 < nets[n]->count; i++)
 			grow(&shape[turn_of(nets[n], i)], out_shape(&nets[n]->layer[i], batch));
@@ -119,6 +126,7 @@ int dcg_net_gradients_new(struct dcg_net_gradients *ret, struct dcg_backend *be,
 			return r;
 		}
 	}
+	g.values = elements(shape[0]);
 	*ret = g;
 	return 0;
 }
@@ -127,7 +135,44 @@ void dcg_net_gradients_free(struct dcg_net_gradients *g, struct dcg_backend *be)
 {
 	for (int i = 0; i < 2; i++)
 		be->ops->tensor_free(g->turn[i]);
-	*g = (struct dcg_net_gradients){ { NULL, NULL } };
+	*g = (struct dcg_net_gradients){ { NULL, NULL }, 0 };
+}
+
+struct dcg_tensor *dcg_net_gradients_between(const struct dcg_net_gradients *g, const struct dcg_layers *first, const struct dcg_layers *second)
+{
+	int to = first->count - 2;
+	if (to < 0 || second->count < 2 || turn_of(first, to) != turn_of(second, 0))
+		return NULL;
+	return g->turn[!turn_of(second, 0)];
+}
+
+/* The largest gradient is the last to need its memory: when it comes, the activations of the
+ * layers beyond it have been used for the last time. So they lie there, as many as fit with the
+ * gradients of that turn which come while they are needed; these follow them. Returns the layer
+ * before which that ends. */
+static int layers_inside(const struct dcg_layers *l, int batch, size_t room)
+{
+	int largest = largest_gradient(l), end = largest + 1;
+	size_t gradient = 0;
+	if (largest < 0)
+		return 0;
+	for (int i = largest + 2; i + 1 < l->count; i += 2) {
+		size_t n = padded(out_shape(&l->layer[i], batch));
+		gradient = n > gradient ? n : gradient;
+	}
+	if (gradient > room)
+		return end;
+	for (room -= gradient; end + 1 < l->count && padded(out_shape(&l->layer[end], batch)) <= room; end++)
+		room -= padded(out_shape(&l->layer[end], batch));
+	return end;
+}
+
+size_t dcg_net_values_inside(const struct dcg_layers *layers, int batch, size_t values)
+{
+	size_t n = 0;
+	for (int i = largest_gradient(layers) + 1; i < layers_inside(layers, batch, values); i++)
+		n += elements(out_shape(&layers->layer[i], batch));
+	return n;
 }
 
 int dcg_net_new(struct dcg_net **ret, struct dcg_backend *be, const struct dcg_layers *layers, int batch, enum dcg_net_use use, const struct dcg_net_gradients *gradients, struct dcg_error *err)
@@ -135,15 +180,17 @@ int dcg_net_new(struct dcg_net **ret, struct dcg_backend *be, const struct dcg_l
 	struct dcg_net *net = calloc(1, sizeof *net);
 	if (!net)
 		return dcg_error_set(err, DCG_ENOMEM, "network: out of memory");
-	int r = 0, module = 0, widest = 1;
+	int r = 0, module = 0, widest = 1, train = use != DCG_NET_SAMPLE, largest = largest_gradient(layers);
+	struct dcg_tensor *last = NULL; /* of the activations among the gradients */
 	net->be = be;
 	net->batch = batch;
-	if (use == DCG_NET_TRAIN && !gradients) {
+	if (train && !gradients) {
 		r = dcg_net_gradients_new(&net->own, be, &layers, 1, batch, err);
 		if (r)
 			goto fail;
 		gradients = &net->own;
 	}
+	int inside = use == DCG_NET_TRAIN_AT_ONCE ? layers_inside(layers, batch, gradients->values) : 0;
 	for (int i = 0; i < layers->count; i++) {
 		struct layer *l = &net->layer[net->layers++];
 		l->spec = layers->layer[i];
@@ -152,15 +199,25 @@ int dcg_net_new(struct dcg_net **ret, struct dcg_backend *be, const struct dcg_l
 		r = be->ops->conv_new(be, &l->conv, &l->spec.conv, batch, err);
 		if (!r && l->spec.batch_norm)
 			r = be->ops->bn_new(be, &l->bn, shape, err);
-		if (!r && l->spec.batch_norm && use == DCG_NET_TRAIN && (!be->ops->in_place || l->spec.act == DCG_TANH))
+		if (!r && l->spec.batch_norm && train && (!be->ops->in_place || l->spec.act == DCG_TANH))
 			r = be->ops->tensor_new(be, &l->linear, shape, err);
-		if (!r)
+		int within = i > largest && i < inside;
+		if (!r && within)
+			r = be->ops->tensor_view(be, &l->out, shape, gradients->turn[0], last, err);
+		else if (!r)
 			r = be->ops->tensor_new(be, &l->out, shape, err);
-		if (!r && use == DCG_NET_TRAIN && i + 1 < layers->count)
-			r = be->ops->tensor_view(be, &l->dout, shape, gradients->turn[turn_of(layers, i)], err);
+		if (!r && within)
+			last = l->out;
 		if (r)
 			goto fail;
 		module = name_arrays(net, l, module);
+	}
+	for (int i = 0; train && i + 1 < layers->count; i++) {
+		struct layer *l = &net->layer[i];
+		int turn = turn_of(layers, i);
+		r = be->ops->tensor_view(be, &l->dout, out_shape(&l->spec, batch), gradients->turn[turn], turn == 0 && i > largest ? last : NULL, err);
+		if (r)
+			goto fail;
 	}
 	net->mean = dcg_alloc((size_t)widest, sizeof *net->mean);
 	net->var = dcg_alloc((size_t)widest, sizeof *net->var);

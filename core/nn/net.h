@@ -15,6 +15,8 @@ struct dcg_net;
 enum dcg_net_use {
 	DCG_NET_SAMPLE, /* forward only: no gradients, batch norm in place */
 	DCG_NET_TRAIN,
+	DCG_NET_TRAIN_AT_ONCE, /* backward follows each forward before other networks use the gradients:
+	                          activations may lie in their memory until then */
 };
 
 /* A named array of a network, in the order of PyTorch's state_dict. */
@@ -31,10 +33,16 @@ struct dcg_net_array {
  * all layers in turn; networks whose backward passes do not run into each other share them. */
 struct dcg_net_gradients {
 	struct dcg_tensor *turn[2]; /* the largest, and the largest of its neighbours' turn; NULL if there are none */
+	size_t values;              /* in the first */
 };
 /* For all of nets[count] on one backend. */
 int dcg_net_gradients_new(struct dcg_net_gradients *ret, struct dcg_backend *be, const struct dcg_layers *const *nets, int count, int batch, struct dcg_error *err);
 void dcg_net_gradients_free(struct dcg_net_gradients *g, struct dcg_backend *be);
+/* Values of activations that DCG_NET_TRAIN_AT_ONCE keeps in the first tensor, of so many values. */
+size_t dcg_net_values_inside(const struct dcg_layers *layers, int batch, size_t values);
+/* Where the gradient of what `first` puts out may lie, on its way from `second`, whose input
+ * that is; NULL: nowhere. */
+struct dcg_tensor *dcg_net_gradients_between(const struct dcg_net_gradients *g, const struct dcg_layers *first, const struct dcg_layers *second);
 
 /* gradients: memory that outlives the net; NULL for DCG_NET_SAMPLE, and for a net that has
  * its own. */
@@ -67,7 +75,7 @@ size_t dcg_net_largest_array(const struct dcg_net *net);
 /* The input is read again by backward and must stay as it was. The returned output
  * belongs to the net and lives until the next forward. */
 struct dcg_tensor *dcg_net_forward(struct dcg_net *net, const struct dcg_tensor *input, enum dcg_bn_mode mode);
-/* Activation of layer i after the last forward (DCG_NET_TRAIN). */
+/* Activation of layer i after the last forward (DCG_NET_TRAIN; DCG_NET_TRAIN_AT_ONCE: before its backward). */
 struct dcg_tensor *dcg_net_activation(struct dcg_net *net, int layer);
 
 enum { DCG_GRADS_NONE = 0, DCG_GRADS_SET = 1, DCG_GRADS_ADD = 2 };

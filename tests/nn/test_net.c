@@ -237,16 +237,19 @@ START_TEST(gradients_take_turns)
 	struct dcg_layers layers;
 	const struct dcg_layers *const nets[] = { &layers };
 	struct dcg_net_gradients turns;
-	struct dcg_net *d;
+	struct dcg_net *d, *at_once;
 	struct dcg_tensor *pictures, *dpictures, *dlogits;
 	const struct dcg_shape shape = { 9, 3, 16, 16 };
-	static float x[LARGEST], junk[LARGEST], grads[2][LARGEST], dx[2][LARGEST];
+	static float x[LARGEST], junk[LARGEST], grads[3][LARGEST], dx[3][LARGEST];
 	struct dcg_rng rng;
 	size_t n = 0;
 	ck_assert_int_eq(dcg_arch_discriminator(&tiny.arch, &layers, NULL), 0);
 	ck_assert_int_eq(dcg_net_gradients_new(&turns, be, nets, 1, 9, NULL), 0);
 	ck_assert_int_eq(dcg_net_new(&d, be, &layers, 9, DCG_NET_TRAIN, &turns, NULL), 0);
+	ck_assert_int_eq(dcg_net_new(&at_once, be, &layers, 9, DCG_NET_TRAIN_AT_ONCE, &turns, NULL), 0);
+	ck_assert_uint_gt(dcg_net_values_inside(&layers, 9, turns.values), 0);
 	ck_assert_int_eq(dcg_net_init(d, 3, 0, 0), 0);
+	ck_assert_int_eq(dcg_net_init(at_once, 3, 0, 0), 0);
 	be->ops->tensor_new(be, &pictures, shape, NULL);
 	be->ops->tensor_new(be, &dpictures, shape, NULL);
 	be->ops->tensor_new(be, &dlogits, (struct dcg_shape){ 9, 1, 1, 1 }, NULL);
@@ -255,30 +258,36 @@ START_TEST(gradients_take_turns)
 	be->ops->tensor_write(be, pictures, x);
 	for (size_t i = 0; i < LARGEST; i++)
 		junk[i] = NAN;
-	for (int pass = 0; pass < 2; pass++) {
+	for (int pass = 0; pass < 3; pass++) { /* clean memory; junk before backward; junk before forward */
 		struct dcg_bce bce;
-		struct dcg_tensor *logits = dcg_net_forward(d, pictures, DCG_BN_FROZEN);
+		struct dcg_net *net = pass == 2 ? at_once : d;
+		struct dcg_tensor *logits = pass < 2 ? dcg_net_forward(net, pictures, DCG_BN_FROZEN) : NULL;
 		/* The largest gradients: 8x8x6 (a multiple of 16 at most), and its neighbour's. */
 		for (int i = 0; pass && i < 2; i++) {
 			struct dcg_tensor *all;
-			ck_assert_int_eq(be->ops->tensor_view(be, &all, (struct dcg_shape){ 9, i ? 12 : 6, i ? 4 : 8, i ? 4 : 8 }, turns.turn[i], NULL), 0);
+			ck_assert_int_eq(be->ops->tensor_view(be, &all, (struct dcg_shape){ 9, i ? 12 : 6, i ? 4 : 8, i ? 4 : 8 }, turns.turn[i], NULL, NULL), 0);
 			be->ops->tensor_write(be, all, junk);
 			be->ops->tensor_free(all);
 		}
+		if (pass == 2)
+			logits = dcg_net_forward(net, pictures, DCG_BN_FROZEN);
 		be->ops->bce(be, logits, 1, dlogits, &bce);
-		dcg_net_backward(d, pictures, dlogits, dpictures, DCG_GRADS_SET);
-		n = dump(d, DCG_GRAD, grads[pass]);
+		dcg_net_backward(net, pictures, dlogits, dpictures, DCG_GRADS_SET);
+		n = dump(net, DCG_GRAD, grads[pass]);
 		be->ops->tensor_read(be, dpictures, dx[pass]);
 	}
-	ck_assert_mem_eq(grads[0], grads[1], n * sizeof(float));
-	ck_assert_mem_eq(dx[0], dx[1], elements(shape) * sizeof(float));
+	for (int pass = 1; pass < 3; pass++) {
+		ck_assert_mem_eq(grads[0], grads[pass], n * sizeof(float));
+		ck_assert_mem_eq(dx[0], dx[pass], elements(shape) * sizeof(float));
+	}
 	ck_assert(dx[0][0] != 0);
 	struct dcg_error err = { 0 };
 	struct dcg_tensor *none = NULL;
-	ck_assert_int_eq(be->ops->tensor_view(be, &none, shape, dlogits, &err), DCG_EINVAL);
+	ck_assert_int_eq(be->ops->tensor_view(be, &none, shape, dlogits, NULL, &err), DCG_EINVAL);
 	ck_assert_ptr_null(none);
 	be->ops->tensor_free(pictures), be->ops->tensor_free(dpictures), be->ops->tensor_free(dlogits);
 	dcg_net_free(d);
+	dcg_net_free(at_once);
 	dcg_net_gradients_free(&turns, be);
 	dcg_backend_close(be);
 }

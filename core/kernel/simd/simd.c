@@ -59,10 +59,10 @@ int dcg_simd_scratch(struct dcg_backend *be, size_t scratch_bytes, size_t shared
 	return 0;
 }
 
-static int new_tensor(struct dcg_backend *be, struct dcg_tensor **ret, struct dcg_shape shape, struct dcg_tensor *storage, struct dcg_error *err)
+static int new_tensor(struct dcg_backend *be, struct dcg_tensor **ret, struct dcg_shape shape, struct dcg_tensor *storage, const struct dcg_tensor *after, struct dcg_error *err)
 {
 	struct dcg_shape padded = shape;
-	size_t count;
+	size_t count, begin = after ? (size_t)(after->data - storage->data) + after->count : 0;
 	int r = dcg_shape_check(shape, &count, err);
 	if (r)
 		return r;
@@ -79,10 +79,10 @@ static int new_tensor(struct dcg_backend *be, struct dcg_tensor **ret, struct dc
 	t->is_view = storage != NULL;
 	if (!storage)
 		r = dcg_table_floats(be, &t->data, count, "activations", err);
-	else if (count > storage->count)
-		r = dcg_error_set(err, DCG_EINVAL, "tensor: expected at most %zu values in the memory of another, found %zu", storage->count, count);
+	else if (count > storage->count - begin)
+		r = dcg_error_set(err, DCG_EINVAL, "tensor: expected at most %zu values in the memory of another, found %zu", storage->count - begin, count);
 	else
-		t->data = storage->data;
+		t->data = storage->data + begin;
 	if (r) {
 		free(t);
 		return r;
@@ -93,12 +93,12 @@ static int new_tensor(struct dcg_backend *be, struct dcg_tensor **ret, struct dc
 
 int dcg_simd_tensor_new(struct dcg_backend *be, struct dcg_tensor **ret, struct dcg_shape shape, struct dcg_error *err)
 {
-	return new_tensor(be, ret, shape, NULL, err);
+	return new_tensor(be, ret, shape, NULL, NULL, err);
 }
 
-int dcg_simd_tensor_view(struct dcg_backend *be, struct dcg_tensor **ret, struct dcg_shape shape, struct dcg_tensor *storage, struct dcg_error *err)
+int dcg_simd_tensor_view(struct dcg_backend *be, struct dcg_tensor **ret, struct dcg_shape shape, struct dcg_tensor *storage, const struct dcg_tensor *after, struct dcg_error *err)
 {
-	return new_tensor(be, ret, shape, storage, err);
+	return new_tensor(be, ret, shape, storage, after, err);
 }
 
 void dcg_simd_tensor_free(struct dcg_tensor *t)

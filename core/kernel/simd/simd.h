@@ -81,7 +81,7 @@ struct simd_backend {
 void dcg_simd_close(struct dcg_backend *be);
 int dcg_simd_scratch(struct dcg_backend *be, size_t scratch_bytes, size_t shared_bytes, struct dcg_error *err);
 int dcg_simd_tensor_new(struct dcg_backend *be, struct dcg_tensor **ret, struct dcg_shape shape, struct dcg_error *err);
-int dcg_simd_tensor_view(struct dcg_backend *be, struct dcg_tensor **ret, struct dcg_shape shape, struct dcg_tensor *storage, struct dcg_error *err);
+int dcg_simd_tensor_view(struct dcg_backend *be, struct dcg_tensor **ret, struct dcg_shape shape, struct dcg_tensor *storage, const struct dcg_tensor *after, struct dcg_error *err);
 void dcg_simd_tensor_free(struct dcg_tensor *t);
 void dcg_simd_tensor_write(struct dcg_backend *be, struct dcg_tensor *t, const float *nchw);
 void dcg_simd_tensor_read(struct dcg_backend *be, const struct dcg_tensor *t, float *nchw);
