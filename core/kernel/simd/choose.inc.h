@@ -21,6 +21,8 @@ static void choose_forms(struct dcg_conv *cv)
 	int halving = g->r == 4 && g->s == 4 && g->stride == 2 && g->pad == 1 && g->h % 2 == 0 && g->w % 2 == 0;
 	int wide = cv->cs_big % 16 == 0 && cv->cs_small % 16 == 0; /* transforms go by whole vectors */
 	cv->forward = cv->backward = cv->gradient = halving && wide ? wino_form(cv) : FORM_DIRECT;
-	if (is_full(cv) || cv->cs_big < 16)
+	if (is_full(cv))
+		cv->backward = FORM_FULL;
+	else if (cv->cs_big < 16)
 		cv->backward = FORM_SCATTER;
 }

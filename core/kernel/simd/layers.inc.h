@@ -12,10 +12,6 @@ static int blocks_of(size_t count, size_t block)
 	return (int)((count + block - 1) / block);
 }
 
-ALWAYS float activate(float v, enum dcg_activation act)
-{
-	return act == DCG_RELU ? (v > 0 ? v : 0) : act == DCG_LEAKY_RELU ? (v > 0 ? v : v * DCG_LEAKY_SLOPE) : v;
-}
 /* dact/dx from the output y. */
 ALWAYS float slope_of(float y, enum dcg_activation act)
 {
@@ -322,7 +318,5 @@ static void adam(struct dcg_backend *be, struct dcg_param *const *params, int co
 	for (int i = 0; i < count; i++) {
 		a.p = params[i];
 		dcg_table_run(be, adam_task, &a, blocks_of(a.p->count, ELEMENT_BLOCK));
-		if (a.p->conv)
-			a.p->conv->stale_forward = a.p->conv->stale_backward = 1;
 	}
 }

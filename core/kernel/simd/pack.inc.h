@@ -1,123 +1,159 @@
-/* Weights to panels: [column panel][point][k unit][NB][UNIT]. Done again, by all threads, when
- * a pass finds that the weights have changed. */
+/* Weights to panels [point][k unit][NB][UNIT]: columns of panel j, k from k0 to k1 (multiples
+ * of UNIT), for the products of one chunk. */
 
-struct pack {
-	const struct dcg_conv *conv;
-	const float *w;
-	panel *out;
-	int k, points, panels; /* inner dimension (padded), points, column panels of a phase */
-};
-
-static panel *pack_at(const struct pack *p, int column_panel, int point, int k, int column)
+static void put(panel *to, const vf *rows)
 {
-	return p->out + ((((size_t)column_panel * (size_t)p->points + (size_t)point) * (size_t)(p->k / UNIT) + (size_t)(k / UNIT)) * NB + (size_t)column) * UNIT + k % UNIT;
+#if defined DCG_BF16
+	panel_store_pairs(to, rows[0], rows[1]);
+#else
+	panel_store(to, rows[0]);
+#endif
 }
 
-/* Forward: columns k, inner (tap, c). */
-static void pack_forward_direct(void *ctx, int j, int worker)
+/* VW lanes of k's row of weights; beyond count zeros. */
+static vf weights_load(const float *w, int count)
 {
-	const struct pack *p = ctx;
-	const struct dcg_conv *cv = p->conv;
-	int c_count = cv->g.c, k_count = cv->g.k, columns = min_int(NB, k_count - j * NB);
-	(void)worker;
-	panel_zero(pack_at(p, j, 0, 0, 0), p->k * NB);
-	for (int tap = 0; tap < cv->taps; tap++)
-		for (int c = 0; c < c_count; c++) {
-			const float *w = p->w + ((size_t)tap * (size_t)c_count + (size_t)c) * (size_t)k_count + j * NB;
-			panel *to = pack_at(p, j, 0, tap * cv->cs_big + c, 0);
-			for (int n = 0; n < columns; n++)
-				to[n * UNIT] = panel_of(w[n]);
-		}
+	float tail[VW] = { 0 };
+	if (count >= VW)
+		return vload(w);
+	memcpy(tail, w, (size_t)count * sizeof *tail);
+	return vload(tail);
 }
 
-/* The transformed weights of one phase and channel, lanes along k: [points] vectors. */
-ALWAYS void phase_weights(int m, vf *u, const struct dcg_conv *cv, const float *w, int phase, int c, int k)
+/* t[VW][NB] = the transpose of NB rows' VW elements from k on, of which count are there; a
+ * row may be NULL: zeros. */
+static void transpose_columns(const float *const *rows, int k, int count, float *t)
 {
-	vf taps[4];
-	for (int i = 0; i < 4; i++) {
-		int r = phase / 2 + i / 2 * 2, s = phase % 2 + i % 2 * 2;
-		const float *from = w + ((size_t)(r * 4 + s) * (size_t)cv->g.c + (size_t)c) * (size_t)cv->g.k + k;
-		if (k + VW <= cv->g.k) {
-			taps[i] = vload(from);
-		} else {
-			float tail[VW] = { 0 };
-			memcpy(tail, from, (size_t)(cv->g.k - k) * sizeof *tail);
-			taps[i] = vload(tail);
-		}
+	for (int n = 0; n < NB; n += VW) {
+		vf v[VW];
+		for (int i = 0; i < VW; i++)
+			v[i] = rows[n + i] ? weights_load(rows[n + i] + k, count) : vzero();
+		vtranspose(v);
+		for (int i = 0; i < VW; i++)
+			vstore(t + i * NB + n, v[i]);
 	}
-	wino_weights_2d(m, u, taps);
 }
 
-ALWAYS void pack_forward_wino(int m, const struct pack *p, int j)
+/* ---- Forward: columns k of the small side ---------------------------------------------- */
+
+/* Inner: (tap, c). */
+static void pack_forward_direct(const struct pass *p, int j, int k0, int k1, panel *b)
 {
-	const struct dcg_conv *cv = p->conv;
-	int points = (m + 1) * (m + 1);
-	for (int t = 0; t < points; t++)
-		panel_zero(pack_at(p, j, t, 0, 0), p->k * NB);
-	for (int phase = 0; phase < 4; phase++)
-		for (int c = 0; c < cv->g.c; c += UNIT)
-			for (int v = 0; v < 2 && j * NB + v * VW < cv->g.k; v++) {
+	const struct dcg_conv *cv = p->cv;
+	int tap = k0 / cv->cs_big, c = k0 % cv->cs_big, count = cv->g.k - j * NB;
+	for (int k = k0; k < k1; k += UNIT, b += NB * UNIT) {
+		vf row[2][2];
+		for (int i = 0; i < UNIT; i++) {
+			const float *w = tap < cv->taps && c < cv->g.c ? p->w + ((size_t)tap * (size_t)cv->g.c + (size_t)c) * (size_t)cv->g.k + j * NB : NULL;
+			for (int v = 0; v < 2; v++)
+				row[v][i] = w && count > v * VW ? weights_load(w + v * VW, count - v * VW) : vzero();
+			if (++c == cv->cs_big)
+				c = 0, tap++;
+		}
+		for (int v = 0; v < 2; v++)
+			put(b + v * VW * UNIT, (const vf[]){ row[v][0], row[v][UNIT - 1] });
+	}
+}
+
+/* Taps of one phase: r = phase / 2 + {0, 2}, s = phase % 2 + {0, 2}. */
+static int phase_tap(int phase, int i)
+{
+	return (phase / 2 + i / 2 * 2) * 4 + phase % 2 + i % 2 * 2;
+}
+
+/* Inner: (phase, c). */
+ALWAYS void pack_forward_wino(int m, const struct pass *p, int j, int k0, int k1, panel *b)
+{
+	const struct dcg_conv *cv = p->cv;
+	const int points = (m + 1) * (m + 1);
+	size_t point = (size_t)(k1 - k0) * NB, tap = (size_t)cv->g.c * (size_t)cv->g.k;
+	int phase = k0 / cv->cs_big, c = k0 % cv->cs_big; /* cs_big is a multiple of UNIT */
+	for (int k = k0; k < k1; k += UNIT, b += NB * UNIT) {
+		for (int v = 0; v < 2; v++) {
+			vf u[2][WINO_MOST * WINO_MOST], taps[4];
+			int column = j * NB + v * VW, count = cv->g.k - column;
+			for (int i = 0; i < UNIT; i++) {
+				const float *w = p->w + (size_t)(c + i) * (size_t)cv->g.k + column;
+				for (int t = 0; t < 4; t++)
+					taps[t] = c + i < cv->g.c && count > 0 ? weights_load(w + (size_t)phase_tap(phase, t) * tap, count) : vzero();
+				wino_weights_2d(m, u[i], taps);
+			}
+			UNROLL
+			for (int t = 0; t < points; t++)
+				put(b + (size_t)t * point + v * VW * UNIT, (const vf[]){ u[0][t], u[UNIT - 1][t] });
+		}
+		if ((c += UNIT) == cv->cs_big)
+			c = 0, phase++;
+	}
+}
+
+static void pack_forward_wino2(const struct pass *p, int j, int k0, int k1, panel *b) { pack_forward_wino(2, p, j, k0, k1, b); }
+static void pack_forward_wino4(const struct pass *p, int j, int k0, int k1, panel *b) { pack_forward_wino(4, p, j, k0, k1, b); }
+
+/* ---- Backward: columns c of the big side, in the transposed order ---------------------- */
+
+/* Panel j counts through the phases; inner: k. */
+ALWAYS void pack_backward_wino(int m, const struct pass *p, int j, int k0, int k1, panel *b)
+{
+	const struct dcg_conv *cv = p->cv;
+	const int points = (m + 1) * (m + 1);
+	int panels = p->panels / 4, phase = j / panels, c0 = j % panels * NB;
+	size_t point = (size_t)(k1 - k0) * NB;
+	float t[4][VW * NB];
+	for (int k = k0; k < k1; k += VW) {
+		for (int i = 0; i < 4; i++) {
+			const float *rows[NB];
+			for (int n = 0; n < NB; n++)
+				rows[n] = c0 + n < cv->g.c && k < cv->g.k
+					? p->w + ((size_t)phase_tap(phase, i) * (size_t)cv->g.c + (size_t)(c0 + n)) * (size_t)cv->g.k : NULL;
+			transpose_columns(rows, k, cv->g.k - k, t[i]);
+		}
+		for (int row = 0; row < VW; row += UNIT, b += NB * UNIT)
+			for (int v = 0; v < 2; v++) {
 				vf u[2][WINO_MOST * WINO_MOST];
 				for (int i = 0; i < UNIT; i++) {
-					if (c + i < cv->g.c)
-						phase_weights(m, u[i], cv, p->w, phase, c + i, j * NB + v * VW);
-					else
-						for (int t = 0; t < points; t++)
-							u[i][t] = vzero();
+					vf taps[4];
+					for (int tap = 0; tap < 4; tap++)
+						taps[tap] = vload(t[tap] + (row + i) * NB + v * VW);
+					wino_weights_2d(m, u[i], taps);
 				}
-				for (int t = 0; t < points; t++) {
-					panel *to = pack_at(p, j, t, phase * cv->cs_big + c, v * VW);
-#if defined DCG_BF16
-					panel_store_pairs(to, u[0][t], u[1][t]);
-#else
-					panel_store(to, u[0][t]);
-#endif
-				}
+				UNROLL
+				for (int at = 0; at < points; at++)
+					put(b + (size_t)at * point + v * VW * UNIT, (const vf[]){ u[0][at], u[UNIT - 1][at] });
 			}
+	}
 }
 
-static void pack_forward_wino2(void *ctx, int j, int worker) { (void)worker; pack_forward_wino(2, ctx, j); }
-static void pack_forward_wino4(void *ctx, int j, int worker) { (void)worker; pack_forward_wino(4, ctx, j); }
+static void pack_backward_wino2(const struct pass *p, int j, int k0, int k1, panel *b) { pack_backward_wino(2, p, j, k0, k1, b); }
+static void pack_backward_wino4(const struct pass *p, int j, int k0, int k1, panel *b) { pack_backward_wino(4, p, j, k0, k1, b); }
 
-/* Backward: columns (phase, c), inner k; column panels are counted through the phases. */
-ALWAYS void pack_backward_wino(int m, const struct pack *p, int task)
+/* NB columns, whose rows of weights are given by tap (NULL: no such column), from k on: as
+ * many as there are up to end, in whole blocks of VW if cs_small allows. */
+static void pack_columns(const struct dcg_conv *cv, const float *const *rows, int k0, int k1, panel *b)
 {
-	const struct dcg_conv *cv = p->conv;
-	int points = (m + 1) * (m + 1), phase = task / p->panels, j = task % p->panels;
-	for (int t = 0; t < points; t++)
-		panel_zero(pack_at(p, task, t, 0, 0), p->k * NB);
-	for (int n = 0; n < NB && j * NB + n < cv->g.c; n++)
-		for (int k = 0; k < cv->g.k; k += VW) {
-			vf u[WINO_MOST * WINO_MOST];
-			float lanes[VW];
-			phase_weights(m, u, cv, p->w, phase, j * NB + n, k);
-			for (int t = 0; t < points; t++) {
-				vstore(lanes, u[t]);
-				panel *to = pack_at(p, task, t, k, n);
-				for (int i = 0; i < VW && k + i < cv->g.k; i++)
-					to[i / UNIT * NB * UNIT + i % UNIT] = panel_of(lanes[i]);
-			}
-		}
+	float t[VW * NB];
+	for (int k = k0; k < k1; k += VW) {
+		int count = min_int(cv->g.k - k, k1 - k);
+		if (count > 0)
+			transpose_columns(rows, k, count, t);
+		else
+			memset(t, 0, sizeof t);
+		for (int row = 0; row < min_int(VW, k1 - k); row += UNIT, b += NB * UNIT)
+			for (int v = 0; v < 2; v++)
+				put(b + v * VW * UNIT, (const vf[]){ vload(t + row * NB + v * VW), vload(t + (row + UNIT - 1) * NB + v * VW) });
+	}
 }
 
-static void pack_backward_wino2(void *ctx, int t, int worker) { (void)worker; pack_backward_wino(2, ctx, t); }
-static void pack_backward_wino4(void *ctx, int t, int worker) { (void)worker; pack_backward_wino(4, ctx, t); }
-
-/* Backward, scatter: columns (tap, c) with cs_big apart, inner k. */
-static void pack_backward_scatter(void *ctx, int j, int worker)
+/* Columns (tap, c), cs_big apart; inner: k. For kernels as large as the picture, and thin ones. */
+static void pack_backward_taps(const struct pass *p, int j, int k0, int k1, panel *b)
 {
-	const struct pack *p = ctx;
-	const struct dcg_conv *cv = p->conv;
-	(void)worker;
-	panel_zero(pack_at(p, j, 0, 0, 0), p->k * NB);
+	const struct dcg_conv *cv = p->cv;
+	const float *rows[NB];
 	for (int n = 0; n < NB; n++) {
 		int tap = (j * NB + n) / cv->cs_big, c = (j * NB + n) % cv->cs_big;
-		if (tap >= cv->taps || c >= cv->g.c)
-			continue;
-		const float *w = p->w + ((size_t)tap * (size_t)cv->g.c + (size_t)c) * (size_t)cv->g.k;
-		for (int k = 0; k < cv->g.k; k++)
-			*pack_at(p, j, 0, k, n) = panel_of(w[k]);
+		rows[n] = tap < cv->taps && c < cv->g.c ? p->w + ((size_t)tap * (size_t)cv->g.c + (size_t)c) * (size_t)cv->g.k : NULL;
 	}
+	pack_columns(cv, rows, k0, k1, b);
 }
 
 /* Taps of one dimension that reach big pixels of parity `phase`: r = first, first + stride ... */
@@ -135,75 +171,30 @@ static int phase_k(const struct dcg_conv *cv, int phase)
 	int st = cv->g.stride;
 	return round_up(tap_count(&cv->g, phase / st, cv->g.r) * tap_count(&cv->g, phase % st, cv->g.s) * cv->cs_small, UNIT);
 }
-/* Where a phase's panels begin, in panel elements. */
-static size_t phase_offset(const struct dcg_conv *cv, int phase)
-{
-	size_t n = 0;
-	for (int i = 0; i < phase; i++)
-		n += (size_t)phase_k(cv, i) * NB * (size_t)ceil_div(cv->cs_big, NB);
-	return n;
-}
 
-/* Backward, direct: for each phase columns c, inner (tap of the phase, k). */
-static void pack_backward_direct(void *ctx, int task, int worker)
+/* Inner: (tap of the phase, k). */
+static void pack_backward_direct(const struct pass *p, int j, int k0, int k1, panel *b)
 {
-	struct pack p = *(const struct pack *)ctx;
-	const struct dcg_conv *cv = p.conv;
+	const struct dcg_conv *cv = p->cv;
 	const struct dcg_conv_geometry *g = &cv->g;
-	int phase = task / p.panels, j = task % p.panels, st = g->stride, inner = 0;
-	(void)worker;
-	p.out += phase_offset(cv, phase);
-	p.k = phase_k(cv, phase);
-	panel_zero(pack_at(&p, j, 0, 0, 0), p.k * NB);
-	for (int r = first_tap(g, phase / st); r < g->r; r += st)
-		for (int s = first_tap(g, phase % st); s < g->s; s += st, inner += cv->cs_small)
-			for (int n = 0; n < NB && j * NB + n < g->c; n++) {
-				const float *w = p.w + ((size_t)(r * g->s + s) * (size_t)g->c + (size_t)(j * NB + n)) * (size_t)g->k;
-				for (int k = 0; k < g->k; k++)
-					*pack_at(&p, j, 0, inner + k, n) = panel_of(w[k]);
-			}
-}
-
-static int forward_k(const struct dcg_conv *cv)
-{
-	return is_wino(cv->forward) ? 4 * cv->cs_big : round_up(cv->taps * cv->cs_big, UNIT);
-}
-
-static size_t packed_forward_count(const struct dcg_conv *cv)
-{
-	return (size_t)ceil_div(cv->g.k, NB) * NB * (size_t)points_of(cv->forward) * (size_t)forward_k(cv);
-}
-
-static size_t packed_backward_count(const struct dcg_conv *cv)
-{
-	if (cv->backward == FORM_DIRECT)
-		return phase_offset(cv, cv->g.stride * cv->g.stride);
-	int k = round_up(cv->cs_small, UNIT);
-	if (cv->backward == FORM_SCATTER)
-		return (size_t)ceil_div(cv->taps * cv->cs_big, NB) * NB * (size_t)k;
-	return (size_t)(4 * ceil_div(cv->cs_big, NB)) * NB * (size_t)points_of(cv->backward) * (size_t)k;
-}
-
-static const panel *packed_forward(struct dcg_backend *be, struct dcg_conv *cv)
-{
-	struct pack p = { cv, cv->weights->part[DCG_VALUE], cv->packed_forward, forward_k(cv), points_of(cv->forward), ceil_div(cv->g.k, NB) };
-	if (cv->stale_forward)
-		dcg_table_run(be, cv->forward == FORM_WINO4 ? pack_forward_wino4 : cv->forward == FORM_WINO2 ? pack_forward_wino2 : pack_forward_direct, &p, p.panels);
-	cv->stale_forward = 0;
-	return p.out;
-}
-
-static const panel *packed_backward(struct dcg_backend *be, struct dcg_conv *cv)
-{
-	struct pack p = { cv, cv->weights->part[DCG_VALUE], cv->packed_backward, round_up(cv->cs_small, UNIT), points_of(cv->backward), ceil_div(cv->cs_big, NB) };
-	if (!cv->stale_backward)
-		return p.out;
-	cv->stale_backward = 0;
-	switch (cv->backward) {
-	case FORM_DIRECT: dcg_table_run(be, pack_backward_direct, &p, p.panels * cv->g.stride * cv->g.stride); break;
-	case FORM_SCATTER: dcg_table_run(be, pack_backward_scatter, &p, ceil_div(cv->taps * cv->cs_big, NB)); break;
-	case FORM_WINO2: dcg_table_run(be, pack_backward_wino2, &p, 4 * p.panels); break;
-	case FORM_WINO4: dcg_table_run(be, pack_backward_wino4, &p, 4 * p.panels); break;
+	int st = g->stride, across = tap_count(g, p->phase % st, g->s), all = tap_count(g, p->phase / st, g->r) * across;
+	for (int k = k0; k < k1;) {
+		int i = k / cv->cs_small, inner = k % cv->cs_small, n = min_int(k1 - k, cv->cs_small - inner);
+		int tap = i < all ? (first_tap(g, p->phase / st) + i / across * st) * g->s + first_tap(g, p->phase % st) + i % across * st : -1;
+		const float *rows[NB];
+		for (int c = 0; c < NB; c++)
+			rows[c] = tap >= 0 && j * NB + c < g->c ? p->w + ((size_t)tap * (size_t)g->c + (size_t)(j * NB + c)) * (size_t)g->k : NULL;
+		if (n % UNIT == 0 && k % UNIT == 0) {
+			pack_columns(cv, rows, inner, inner + n, b);
+			b += (size_t)n * NB;
+			k += n;
+			continue;
+		}
+		/* A tight layout of an odd number of channels: pairs straddle taps. */
+		n = 1;
+		for (int c = 0; c < NB; c++)
+			b[c * UNIT + k % UNIT] = panel_of(rows[c] ? rows[c][inner] : 0);
+		k++;
+		b += k % UNIT ? 0 : NB * UNIT;
 	}
-	return p.out;
 }

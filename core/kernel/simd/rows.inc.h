@@ -2,7 +2,6 @@
 
 enum {
 	AW = VW == 16 ? 16 : 24, /* columns of A's panels in the gradient: a multiple of MR and VW */
-	BLOCK_BYTES = 600 << 10, /* of a worker's A: stays in L2 */
 	PITCH = 16,              /* added to A's rows: powers of two would share cache sets */
 };
 
@@ -34,10 +33,54 @@ static void panel_zero(panel *dst, int n)
 	memset(dst, 0, (size_t)n * sizeof *dst);
 }
 
+/* ---- Rows of one picture, activated if the tensor has that before it ----------------- */
+
+struct rows {
+	const float *at; /* row first */
+	int first;
+};
+
+ALWAYS float activate(float v, enum dcg_activation act)
+{
+	return act == DCG_RELU ? (v > 0 ? v : 0) : act == DCG_LEAKY_RELU ? (v > 0 ? v : v * DCG_LEAKY_SLOPE) : v;
+}
+
+ALWAYS void activate_pixels(const struct dcg_pending *p, const float *x, float *y, size_t pixels, size_t cs, enum dcg_activation act)
+{
+	if (!p->mean) {
+		for (size_t i = 0; i < pixels * cs; i++)
+			y[i] = activate(x[i], act);
+		return;
+	}
+	for (size_t i = 0; i < pixels; i++, x += cs, y += cs)
+		for (size_t c = 0; c < cs; c++)
+			y[c] = activate((x[c] - p->mean[c]) * p->scale[c] + p->bias[c], act);
+}
+
+/* Rows h0 .. h1-1 (those inside the picture) of picture n; stage has room for them. */
+static struct rows rows_of_picture(const struct dcg_tensor *t, int n, int h0, int h1, float *stage)
+{
+	size_t row = (size_t)t->s.w * (size_t)t->cs;
+	const float *picture = t->data + (size_t)n * (size_t)t->s.h * row;
+	if (!t->pending.on)
+		return (struct rows){ picture, 0 };
+	h0 = max_int(h0, 0), h1 = min_int(h1, t->s.h);
+	if (h0 >= h1)
+		return (struct rows){ picture, 0 };
+	const float *x = picture + (size_t)h0 * row;
+	size_t pixels = (size_t)(h1 - h0) * (size_t)t->s.w, cs = (size_t)t->cs;
+	switch (t->pending.act) {
+	case DCG_RELU: activate_pixels(&t->pending, x, stage, pixels, cs, DCG_RELU); break;
+	case DCG_LEAKY_RELU: activate_pixels(&t->pending, x, stage, pixels, cs, DCG_LEAKY_RELU); break;
+	default: activate_pixels(&t->pending, x, stage, pixels, cs, DCG_LINEAR); break;
+	}
+	return (struct rows){ stage, h0 };
+}
+
 /* ---- Gathering and transforming rows of A ------------------------------------------- */
 
 /* The taps of one output pixel, [r][s][cs_big] floats' worth. */
-static void gather_taps(const struct dcg_conv *cv, const float *image, int p, int q, panel *out)
+static void gather_taps(const struct dcg_conv *cv, const struct rows *in, int p, int q, panel *out)
 {
 	const struct dcg_conv_geometry *g = &cv->g;
 	int cs = cv->cs_big, w0 = q * g->stride - g->pad, s0 = w0 < 0 ? -w0 : 0, s1 = min_int(g->s, g->w - w0);
@@ -48,29 +91,29 @@ static void gather_taps(const struct dcg_conv *cv, const float *image, int p, in
 			continue;
 		}
 		panel_zero(out, s0 * cs);
-		panel_copy(out + s0 * cs, image + ((size_t)h * (size_t)g->w + (size_t)(w0 + s0)) * (size_t)cs, (s1 - s0) * cs);
+		panel_copy(out + s0 * cs, in->at + ((size_t)(h - in->first) * (size_t)g->w + (size_t)(w0 + s0)) * (size_t)cs, (s1 - s0) * cs);
 		panel_zero(out + s1 * cs, (g->s - s1) * cs);
 	}
 }
 
 /* Pixels of the big side under tile (ty, tx) in a phase; NULL outside. */
-ALWAYS void tile_pixels(int m, const struct dcg_conv *cv, const float *image, int phase, int ty, int tx, const float **src)
+ALWAYS void tile_pixels(int m, const struct dcg_conv *cv, const struct rows *in, int phase, int ty, int tx, const float **src)
 {
 	for (int i = 0; i <= m; i++)
 		for (int j = 0; j <= m; j++) {
 			int h = 2 * (m * ty + i) - 1 + phase / 2, w = 2 * (m * tx + j) - 1 + phase % 2;
 			src[i * (m + 1) + j] = h < 0 || h >= cv->g.h || w < 0 || w >= cv->g.w ? NULL
-				: image + ((size_t)h * (size_t)cv->g.w + (size_t)w) * (size_t)cv->cs_big;
+				: in->at + ((size_t)(h - in->first) * (size_t)cv->g.w + (size_t)w) * (size_t)cv->cs_big;
 		}
 }
 
 /* Pixels of the small side in tile (ty, tx); NULL outside. */
-ALWAYS void tile_outputs(int m, const struct dcg_conv *cv, const float *image, int ty, int tx, const float **src)
+ALWAYS void tile_outputs(int m, const struct dcg_conv *cv, const struct rows *in, int ty, int tx, const float **src)
 {
 	for (int i = 0; i < m; i++)
 		for (int j = 0; j < m; j++)
 			src[i * m + j] = m * ty + i >= cv->g.p || m * tx + j >= cv->g.q ? NULL
-				: image + ((size_t)(m * ty + i) * (size_t)cv->g.q + (size_t)(m * tx + j)) * (size_t)cv->cs_small;
+				: in->at + ((size_t)(m * ty + i - in->first) * (size_t)cv->g.q + (size_t)(m * tx + j)) * (size_t)cv->cs_small;
 }
 
 ALWAYS void data_vectors(int m, vf *v, const float *const *src, int c)

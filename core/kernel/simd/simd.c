@@ -217,8 +217,6 @@ void dcg_simd_param_write(struct dcg_backend *be, struct dcg_param *p, enum dcg_
 			for (int k = 0; k < p->k; k++)
 				to[k] = in[((size_t)k * (size_t)p->c + (size_t)c) * (size_t)p->taps + (size_t)tap];
 		}
-	if (part == DCG_VALUE && p->conv)
-		p->conv->stale_forward = p->conv->stale_backward = 1;
 }
 
 struct dcg_param *dcg_simd_conv_weights(struct dcg_conv *conv)
@@ -231,8 +229,6 @@ void dcg_simd_conv_free(struct dcg_conv *conv)
 	if (!conv)
 		return;
 	dcg_simd_param_free(conv->weights);
-	dcg_table_free(conv->packed_forward);
-	dcg_table_free(conv->packed_backward);
 	free(conv);
 }
 

@@ -5,31 +5,43 @@
  * 16, or tight (cs = C) below 8 channels: pictures. Weights are [R][S][C][K] in every
  * part; PyTorch's order exists only in param_read and param_write.
  *
- * A product is rows x K times K x columns; A is gathered or transformed block by block into
- * a worker's scratch, B is packed weights, refreshed when they have changed. */
+ * A product is rows x K times K x columns: A is gathered or transformed, chunk by chunk, into
+ * memory that all workers share; B is weights that a worker packs or transforms, panel by
+ * panel, into its own cache, for the chunk at hand. Neither is kept. */
 #ifndef DCG_KERNEL_SIMD_SIMD_H
 #define DCG_KERNEL_SIMD_SIMD_H
 
 #include "kernel/table.h"
 
+/* What is still to be done to a tensor's values when they are read: batch norm's and the
+ * activation's function, y = act((x - mean) * scale + bias). So neither costs a pass over
+ * memory or a copy of the tensor. */
+struct dcg_pending {
+	int on;
+	enum dcg_activation act;
+	const float *mean, *scale, *bias; /* [cs], the batch norm's; NULL: y = act(x) */
+};
+
 struct dcg_tensor {
 	struct dcg_shape s;
 	int cs;
 	float *data;
+	struct dcg_pending pending;
 };
 
 struct dcg_param {
 	size_t count;
 	float *part[DCG_PARTS]; /* one allocation, at part[0] */
 	int k, c, taps;         /* order [taps][c][k]; vectors: k = count, c = taps = 1 */
-	struct dcg_conv *conv;  /* whose packed copies follow; NULL */
 };
 
 /* How a pass of a convolution is computed. */
 enum form {
 	FORM_DIRECT,  /* rows of gathered taps */
 	FORM_SCATTER, /* backward-data: products for all taps at once, added into the picture;
-	                 for few channels, and for kernels as large as the picture */
+	                 for few channels */
+	FORM_FULL,    /* backward-data of kernels as large as the picture: products for all taps
+	                 at once are the picture */
 	FORM_WINO2,   /* 4x4, stride 2, pad 1 by parity phases: F(2x2,2x2) */
 	FORM_WINO4,   /* F(4x4,2x2) */
 };
@@ -39,8 +51,6 @@ struct dcg_conv {
 	int batch, cs_big, cs_small, taps;
 	struct dcg_param *weights;
 	enum form forward, backward, gradient;
-	void *packed_forward, *packed_backward; /* panels */
-	int stale_forward, stale_backward;      /* weights changed since they were packed */
 };
 
 struct dcg_bn {

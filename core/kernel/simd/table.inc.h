@@ -10,6 +10,7 @@
 #include "kernel/simd/wino.inc.h"
 #include "kernel/simd/gemm.inc.h"
 #include "kernel/simd/rows.inc.h"
+#include "kernel/simd/product.inc.h"
 #include "kernel/simd/pack.inc.h"
 #include "kernel/simd/forward.inc.h"
 #include "kernel/simd/backward.inc.h"
@@ -17,10 +18,34 @@
 #include "kernel/simd/layers.inc.h"
 #include "kernel/simd/choose.inc.h"
 
+static size_t largest(size_t a, size_t b)
+{
+	return a > b ? a : b;
+}
+
+/* What a convolution's passes need: a worker's, and what all share. */
+static void measure(struct dcg_backend *be, const struct dcg_conv *cv, size_t *own, size_t *shared)
+{
+	const struct dcg_conv_geometry *g = &cv->g;
+	struct pass p = forward_pass(be, cv);
+	int forward_rows = is_wino(cv->forward) ? 2 * p.m + 2 : g->r, backward_rows = is_wino(cv->backward) ? wino_m(cv->backward) : g->r / g->stride + 4;
+	size_t big = (size_t)forward_rows * (size_t)g->w * (size_t)cv->cs_big, small = (size_t)backward_rows * (size_t)g->q * (size_t)cv->cs_small;
+	*own = largest(largest(big, small) * sizeof(float), largest(pass_scratch(&p), gradient_scratch(cv)));
+	*shared = largest(pass_shared(&p), gradient_shared(cv));
+	if (cv->backward == FORM_SCATTER) {
+		*own = largest(*own, scatter_scratch(cv));
+		return;
+	}
+	for (int phase = 0; phase < (cv->backward == FORM_DIRECT ? g->stride * g->stride : 1); phase++) {
+		p = backward_pass(be, cv, phase);
+		*own = largest(*own, pass_scratch(&p));
+		*shared = largest(*shared, pass_shared(&p));
+	}
+}
+
 static int conv_new(struct dcg_backend *be, struct dcg_conv **ret, const struct dcg_conv_geometry *g, int batch, struct dcg_error *err)
 {
-	size_t weights;
-	void *packed;
+	size_t weights, own, shared;
 	int r = dcg_geometry_check(g, batch, &weights, err);
 	if (r)
 		return r;
@@ -32,27 +57,18 @@ static int conv_new(struct dcg_backend *be, struct dcg_conv **ret, const struct 
 	cv->taps = g->r * g->s;
 	cv->cs_big = dcg_simd_channel_stride(g->c);
 	cv->cs_small = dcg_simd_channel_stride(g->k);
-	cv->stale_forward = cv->stale_backward = 1;
 	choose_forms(cv);
-	size_t own = forward_scratch(cv), n = backward_scratch(cv);
-	own = n > own ? n : own;
-	n = gradient_scratch(cv);
-	own = n > own ? n : own;
-	if ((r = dcg_simd_param_new(be, &cv->weights, g->k, g->c, cv->taps, err)) ||
-	    (r = dcg_simd_scratch(be, own, gradient_shared(cv), err)))
-		goto fail;
-	cv->weights->conv = cv;
-	if ((r = dcg_table_alloc(be, &packed, packed_forward_count(cv), sizeof(panel), "packed weights", err)))
-		goto fail;
-	cv->packed_forward = packed;
-	if ((r = dcg_table_alloc(be, &packed, packed_backward_count(cv), sizeof(panel), "packed weights", err)))
-		goto fail;
-	cv->packed_backward = packed;
+	r = dcg_simd_param_new(be, &cv->weights, g->k, g->c, cv->taps, err);
+	if (!r) {
+		measure(be, cv, &own, &shared);
+		r = dcg_simd_scratch(be, own, shared, err);
+	}
+	if (r) {
+		dcg_simd_conv_free(cv);
+		return r;
+	}
 	*ret = cv;
 	return 0;
-fail:
-	dcg_simd_conv_free(cv);
-	return r;
 }
 
 void DCG_TABLE(struct dcg_ops *ops)

@@ -30,6 +30,41 @@ static inline vf vsub(vf a, vf b) { return V(sub_ps)(a, b); }
 static inline vf vmul(vf a, vf b) { return V(mul_ps)(a, b); }
 static inline vf vfma(vf a, vf b, vf c) { return V(fmadd_ps)(a, b, c); }
 
+/* The transpose of VW vectors, in place: pairs of rows, pairs of pairs, then blocks of four lanes. */
+static inline void vtranspose(vf *v)
+{
+	vf t[VW];
+	UNROLL
+	for (int i = 0; i < VW; i += 2) {
+		t[i] = V(unpacklo_ps)(v[i], v[i + 1]);
+		t[i + 1] = V(unpackhi_ps)(v[i], v[i + 1]);
+	}
+	UNROLL
+	for (int i = 0; i < VW; i += 4) {
+		v[i] = V(shuffle_ps)(t[i], t[i + 2], 0x44);
+		v[i + 1] = V(shuffle_ps)(t[i], t[i + 2], 0xee);
+		v[i + 2] = V(shuffle_ps)(t[i + 1], t[i + 3], 0x44);
+		v[i + 3] = V(shuffle_ps)(t[i + 1], t[i + 3], 0xee);
+	}
+	UNROLL
+	for (int i = 0; i < 4; i++) {
+#if defined DCG_AVX512
+		vf a = _mm512_shuffle_f32x4(v[i], v[i + 4], 0x44), b = _mm512_shuffle_f32x4(v[i], v[i + 4], 0xee);
+		vf c = _mm512_shuffle_f32x4(v[i + 8], v[i + 12], 0x44), d = _mm512_shuffle_f32x4(v[i + 8], v[i + 12], 0xee);
+		t[i] = _mm512_shuffle_f32x4(a, c, 0x88);
+		t[i + 4] = _mm512_shuffle_f32x4(a, c, 0xdd);
+		t[i + 8] = _mm512_shuffle_f32x4(b, d, 0x88);
+		t[i + 12] = _mm512_shuffle_f32x4(b, d, 0xdd);
+#else
+		t[i] = _mm256_permute2f128_ps(v[i], v[i + 4], 0x20);
+		t[i + 4] = _mm256_permute2f128_ps(v[i], v[i + 4], 0x31);
+#endif
+	}
+	UNROLL
+	for (int i = 0; i < VW; i++)
+		v[i] = t[i];
+}
+
 /* Panels: what products are computed from. fp32: a float each. bf16: two consecutive k
  * side by side in 4 bytes, so that both formats step 4 bytes of k (UNIT k). */
 #if defined DCG_BF16
@@ -52,12 +87,11 @@ static inline vf vdot(vf acc, const panel *a, __m512i b)
 }
 typedef __m512i vpanel;
 static inline vpanel panel_load(const panel *p) { return _mm512_loadu_si512(p); }
-/* Two rows of k as pairs. */
+/* Two rows of k as pairs: both in one register, k1 in the upper half, then woven. */
 static inline void panel_store_pairs(panel *p, vf k0, vf k1)
 {
-	__m512i lo = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(k0));
-	__m512i hi = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(k1));
-	_mm512_storeu_si512(p, _mm512_or_si512(lo, _mm512_slli_epi32(hi, 16)));
+	const __m512i weave = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+	_mm512_storeu_si512(p, _mm512_permutexvar_epi16(weave, (__m512i)_mm512_cvtne2ps_pbh(k1, k0)));
 }
 #else
 typedef float panel;
