@@ -115,14 +115,25 @@ static struct side side_of(const struct dcg_conv *cv, int big, int gathered, enu
 	return s;
 }
 
-static const float *values_of(const struct side *s, int n, int y, int x, float *room)
+/* The rows of picture n that the pixels' row y needs; `at` is where row `first` begins. */
+struct rows {
+	const float *at;
+	int first;
+};
+
+static struct rows rows_of(const struct side *s, int n, int y)
 {
 	const struct dcg_tensor *t = s->from;
+	const int first = s->gather ? 0 : y;
+	return (struct rows){ t->data + ((size_t)n * (size_t)t->s.h + (size_t)first) * (size_t)t->s.w * (size_t)t->cs, first };
+}
+
+static const float *values_of(const struct side *s, const struct rows *rows, int y, int x, float *room)
+{
 	const struct dcg_conv_geometry *g = s->gather;
-	const size_t cs = (size_t)t->cs;
-	const float *picture = t->data + (size_t)n * (size_t)t->s.h * (size_t)t->s.w * cs;
+	const size_t cs = (size_t)s->from->cs, wide = (size_t)s->from->s.w;
 	if (!g)
-		return picture + ((size_t)y * (size_t)t->s.w + (size_t)x) * cs;
+		return rows->at + ((size_t)(y - rows->first) * wide + (size_t)x) * cs;
 	float *to = room;
 	for (int r = 0; r < g->r; r++)
 		for (int i = 0; i < g->s; i++, to += cs) {
@@ -130,7 +141,7 @@ static const float *values_of(const struct side *s, int n, int y, int x, float *
 			if (h < 0 || h >= g->h || w < 0 || w >= g->w)
 				memset(to, 0, cs * sizeof *to);
 			else
-				memcpy(to, picture + ((size_t)h * (size_t)g->w + (size_t)w) * cs, cs * sizeof *to);
+				memcpy(to, rows->at + ((size_t)(h - rows->first) * wide + (size_t)w) * cs, cs * sizeof *to);
 		}
 	return room;
 }
@@ -140,10 +151,11 @@ static inline __attribute__((always_inline)) void convert(const struct side *s, 
 	int block = task / s->h, y = task % s->h, first = (s->first + block) * WIDE, images = min_int(WIDE, s->from->s.n - first);
 	char *row = s->at + (size_t)block * s->block_bytes + (size_t)(y * s->w) * s->pixel_bytes;
 	float gathered[2][GATHERED_MOST], room[2][HALF];
-	for (int n = 0; n < images; n += layout == ROWS ? 1 : 2)
+	for (int n = 0; n < images; n += layout == ROWS ? 1 : 2) {
+		const int both = layout != ROWS && n + 1 < images;
+		const struct rows r0 = rows_of(s, first + n, y), r1 = both ? rows_of(s, first + n + 1, y) : r0;
 		for (int x = 0; x < s->w; x++) {
-			const float *v0 = values_of(s, first + n, y, x, gathered[0]);
-			const float *v1 = layout != ROWS && n + 1 < images ? values_of(s, first + n + 1, y, x, gathered[1]) : NULL;
+			const float *v0 = values_of(s, &r0, y, x, gathered[0]), *v1 = both ? values_of(s, &r1, y, x, gathered[1]) : NULL;
 			for (int c = 0; c < s->parts * WIDE; c += HALF) {
 				char *to = row + (size_t)x * s->pixel_bytes + (size_t)(c / WIDE) * s->part_bytes;
 				const float *v = sixteen(v0, c, s->channels, room[0]);
@@ -153,6 +165,7 @@ static inline __attribute__((always_inline)) void convert(const struct side *s, 
 					put_pairs((uint16_t *)(void *)(to + c % WIDE / HALF * TILE + n / 2 * TILE_ROW), v, sixteen(v1, c, s->channels, room[1]));
 			}
 		}
+	}
 	for (int x = 0; layout == COLUMNS && x < s->w; x++)
 		for (int half = 0; half < 2 * s->parts; half++)
 			transpose(row + (size_t)x * s->pixel_bytes + (size_t)(half / 2) * s->part_bytes + (size_t)(half % 2 * TILE));
