@@ -40,12 +40,17 @@ static void basics(struct dcg_ops *ops)
 	};
 }
 
-static struct dcg_backend *open_tiles(int threads)
+static struct dcg_backend *open_over(dcg_table_overlay *others, int threads)
 {
 	struct dcg_backend *be;
-	dcg_table_overlay *const overlays[DCG_TABLE_OVERLAYS] = { basics, OVERLAY };
+	dcg_table_overlay *const overlays[DCG_TABLE_OVERLAYS] = { others, OVERLAY };
 	ck_assert_int_eq(dcg_table_backend(&be, "tiles", dcg_simd_open, overlays, threads, NULL), 0);
 	return be;
+}
+
+static struct dcg_backend *open_tiles(int threads)
+{
+	return open_over(basics, threads);
 }
 
 enum { SMALL, BIG, GRAD, TWICE, RESULTS };
@@ -202,6 +207,53 @@ START_TEST(any_number_of_threads_gives_the_same_bits)
 }
 END_TEST
 
+/* Between operations of another table: what batch norm left is what a convolution reads, and
+ * what a convolution left is what batch norm reads. Roundings to bf16 differ here and there. */
+START_TEST(among_another_tables_operations)
+{
+	const struct dcg_conv_geometry g = geometry(40, 12, 12, 24, 4, 4, 2, 1);
+	enum { BATCH = 37 };
+	const struct dcg_shape shapes[2] = { big_shape(&g, BATCH), small_shape(&g, BATCH) };
+	const struct dcg_adam hp = { 0.01F, 0.5F, 0.999F, 1e-8F, 0, 1, 0 };
+	float *found[2][4];
+	for (int i = 0; i < 2; i++) {
+		struct dcg_backend *be = i ? open_backend("ref", 2) : open_over(dcg_simd_avx2, 3);
+		const struct dcg_ops *ops = be->ops;
+		struct dcg_rng rng;
+		struct dcg_conv *conv;
+		struct dcg_bn *bn[2];
+		dcg_rng_init(&rng, 10, 0);
+		float *x = normal(&rng, shape_count(shapes[0])), *w = normal(&rng, weight_count(&g));
+		struct dcg_tensor *big = tensor(be, shapes[0], x), *y = tensor(be, shapes[0], NULL), *small = tensor(be, shapes[1], NULL), *z = tensor(be, shapes[1], NULL);
+		ck_assert(!ops->conv_new(be, &conv, &g, BATCH, NULL) && !ops->bn_new(be, &bn[0], shapes[0], NULL) && !ops->bn_new(be, &bn[1], shapes[1], NULL));
+		struct dcg_param *p = ops->conv_weights(conv);
+		ops->param_write(be, p, DCG_VALUE, w);
+		ops->bn_forward(be, bn[0], big, y, DCG_LEAKY_RELU, DCG_BN_BATCH);
+		ops->conv_forward(be, conv, y, small);
+		ops->bn_forward(be, bn[1], small, z, DCG_RELU, DCG_BN_BATCH);
+		found[i][0] = read_tensor(be, z, shapes[1]);
+		ops->conv_backward_weights(be, conv, y, z, 0);
+		found[i][1] = read_part(be, p, DCG_GRAD);
+		ops->conv_backward_data(be, conv, z, big);
+		ops->act_forward(be, big, big, DCG_LEAKY_RELU);
+		found[i][2] = read_tensor(be, big, shapes[0]);
+		ops->adam(be, &p, 1, &hp); /* the next product is of the new weights */
+		ops->conv_forward(be, conv, y, small);
+		found[i][3] = read_tensor(be, small, shapes[1]);
+		ops->tensor_free(big), ops->tensor_free(y), ops->tensor_free(small), ops->tensor_free(z);
+		ops->conv_free(conv), ops->bn_free(bn[0]), ops->bn_free(bn[1]);
+		free(x), free(w);
+		dcg_backend_close(be);
+	}
+	const size_t counts[4] = { shape_count(shapes[1]), weight_count(&g), shape_count(shapes[0]), shape_count(shapes[1]) };
+	static const char *const what[4] = { "batch norm of a convolution", "backward weights", "backward data", "forward after Adam" };
+	for (int r = 0; r < 4; r++) {
+		assert_near(found[0][r], found[1][r], counts[r], tolerance_of("bf16"), what[r]);
+		free(found[0][r]), free(found[1][r]);
+	}
+}
+END_TEST
+
 /* --- the tile functions themselves ------------------------------------------------------- */
 
 struct turn {
@@ -311,6 +363,8 @@ int main(void)
 	tcase_add_loop_test(t, edges, 0, sizeof conv_cases / sizeof *conv_cases);
 	tcase_add_loop_test(t, architectures, 0, 3 * 5);
 	tcase_add_loop_test(t, any_number_of_threads_gives_the_same_bits, 0, 2);
+	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+		tcase_add_test(t, among_another_tables_operations);
 	tcase_add_test(t, plain_tiles);
 	tcase_add_loop_test_raise_signal(t, unfit_shapes, SIGILL, 0, 3);
 	suite_add_tcase(s, t);
