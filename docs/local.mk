@@ -1,4 +1,4 @@
-dist_doc_DATA = README.md docs/admin.md docs/api.md docs/example.c
+dist_doc_DATA = README.md docs/admin.md docs/api.md docs/performance.md docs/example.c
 EXTRA_DIST += docs/images/dashboard.png docs/images/fashion-mnist-epoch-0.png \
 	docs/images/fashion-mnist-epoch-1.png docs/images/fashion-mnist-epoch-4.png \
 	docs/images/fashion-mnist-epoch-10.png

@@ -1,19 +1,25 @@
 #include "jobs/private.h"
 
+#include <string.h>
 #include <unistd.h>
 
-/* What is not counted one by one: the kernels' packed copies and scratch. Measured over
- * the three architectures: 1.35 to 1.6. */
-static const double unseen = 1.35;
+/* The kernels' scratch, what their chunks of work take at most together with a worker's own,
+ * and the program with what rounding to large pages takes. */
+static const double scratch = 24e6, scratch_of_worker = 3e6, program = 32e6;
 
-/* Floats of a network's weights, and of a batch's activations. */
-static void measure(const struct dcg_layers *l, int batch, double *weights, double *activations)
+/* Floats of a network's weights, of a batch's activations, and of the largest two gradients of
+ * neighbouring layers. copies: batch norm keeps what it was given, too. */
+static void measure(const struct dcg_layers *l, int batch, int copies, double *weights, double *activations, double *gradients)
 {
+	double before = 0;
 	for (int i = 0; i < l->count; i++) {
 		const struct dcg_conv_geometry *g = &l->layer[i].conv;
-		double big = (double)g->c * g->h * g->w, small = (double)g->k * g->p * g->q;
+		double big = (double)g->c * g->h * g->w, small = (double)g->k * g->p * g->q, out = batch * (l->layer[i].transposed ? big : small);
 		*weights += (double)g->k * g->c * g->r * g->s;
-		*activations += batch * (l->layer[i].transposed ? big : small);
+		*activations += copies && l->layer[i].batch_norm ? 2 * out : out;
+		if (i + 1 < l->count && before + out > *gradients)
+			*gradients = before + out;
+		before = out;
 	}
 }
 
@@ -21,19 +27,20 @@ int dcg_job_memory(const struct dcg_train_params *p, double *ret_weights, double
 {
 	struct dcg_gan_config cfg = dcg_train_params_gan(p);
 	struct dcg_layers g, d;
-	double of_g = 0, of_d = 0, batch = 0;
+	double of_g = 0, of_d = 0, batch = 0, gradients = 0, pictures = 2.0 * cfg.batch * p->size * p->size * p->channels;
+	int copies = strcmp(p->kernel, "ref") == 0 || strcmp(p->kernel, "openblas") == 0;
 	int r = dcg_arch_generator(&cfg.arch, &g, err);
 	if (!r)
 		r = dcg_arch_discriminator(&cfg.arch, &d, err);
 	if (r)
 		return r;
-	measure(&g, cfg.batch, &of_g, &batch);
-	measure(&d, cfg.batch, &of_d, &batch);
+	measure(&g, cfg.batch, copies, &of_g, &batch, &gradients);
+	measure(&d, cfg.batch, copies, &of_d, &batch, &gradients);
 	/* Value, gradient and two moments, and a copy of all but the gradient for checkpoints;
 	 * of G also what samples are drawn with, and the average with its copy. */
-	*ret_weights = unseen * sizeof(float) * (of_g * (p->ema > 0 ? 10 : 8) + of_d * 7);
-	/* A layer's output, what batch norm keeps of it, and the gradients of both. */
-	*ret_batch = unseen * sizeof(float) * batch * 3;
+	*ret_weights = sizeof(float) * (of_g * (p->ema > 0 ? 10 : 8) + of_d * 7);
+	/* Real pictures and the gradient of the generated ones. */
+	*ret_batch = sizeof(float) * (batch + gradients + pictures) + scratch + scratch_of_worker * (p->threads > 0 ? p->threads : 2) + program;
 	return 0;
 }
 

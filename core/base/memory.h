@@ -5,7 +5,8 @@
 #include <stddef.h>
 
 /* Zeroed, aligned to 64 bytes (to 2 MiB with transparent huge pages asked for, when
- * size is at least 4 MiB). NULL when there is no memory or count * size overflows. */
+ * size is at least 4 MiB; then pages take memory only
+ * when they are first written, by the thread that does). NULL when there is no memory or count * size overflows. */
 void *dcg_alloc(size_t count, size_t size);
 void dcg_free(void *p);
 

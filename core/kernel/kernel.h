@@ -70,9 +70,17 @@ struct dcg_bce {
 
 struct dcg_ops {
 	const char *name; /* "ref", "openblas" ... */
+	/* 1: bn_forward with DCG_RELU, DCG_LEAKY_RELU or DCG_LINEAR may have x for y even if a
+	 * backward follows, which then takes the same tensor for both. A tensor that was
+	 * normalised or activated in place is to be read by convolutions, transfers and that
+	 * backward alone. */
+	int in_place;
 
 	/* Tensors. New ones hold zeros. */
 	int (*tensor_new)(struct dcg_backend *be, struct dcg_tensor **ret, struct dcg_shape shape, struct dcg_error *err);
+	/* A tensor on the memory of another one, which must be at least as large and outlive it:
+	 * writing one destroys the other. */
+	int (*tensor_view)(struct dcg_backend *be, struct dcg_tensor **ret, struct dcg_shape shape, struct dcg_tensor *storage, struct dcg_error *err);
 	void (*tensor_free)(struct dcg_tensor *t);
 	void (*tensor_write)(struct dcg_backend *be, struct dcg_tensor *t, const float *nchw);
 	void (*tensor_read)(struct dcg_backend *be, const struct dcg_tensor *t, float *nchw);
@@ -96,7 +104,7 @@ struct dcg_ops {
 	/* Batch normalisation over N, H, W for each channel (biased variance to normalise,
 	 * unbiased in the running variance, as PyTorch), and the activation after it:
 	 * y = act(gain * (x - mean) / sqrt(var + eps) + bias). y may be x only if no
-	 * backward follows. backward uses x, y and the statistics of the forward that came
+	 * backward follows, or with in_place. backward uses x, y and the statistics of the forward that came
 	 * last; dy may be dx. */
 	int (*bn_new)(struct dcg_backend *be, struct dcg_bn **ret, struct dcg_shape shape, struct dcg_error *err);
 	void (*bn_free)(struct dcg_bn *bn);

@@ -17,6 +17,7 @@ struct dcg_tensor {
 	struct dcg_shape shape;
 	size_t count;
 	float *at; /* [H * W][N][C] */
+	int is_view; /* at belongs to another */
 };
 
 /* All parts in the order that the operations like best; element (k, c, t) of PyTorch's

@@ -28,7 +28,8 @@ static void tensor_free(struct dcg_tensor *t)
 {
 	if (!t)
 		return;
-	dcg_table_free(t->at);
+	if (!t->is_view)
+		dcg_table_free(t->at);
 	dcg_table_free(t);
 }
 
@@ -49,6 +50,22 @@ static int tensor_new(struct dcg_backend *be, struct dcg_tensor **ret, struct dc
 		return e;
 	}
 	*ret = t;
+	return 0;
+}
+
+static int tensor_view(struct dcg_backend *be, struct dcg_tensor **ret, struct dcg_shape shape, struct dcg_tensor *storage, struct dcg_error *err)
+{
+	size_t count;
+	void *p;
+	int e = dcg_shape_check(shape, &count, err);
+	if (!e && count > storage->count)
+		e = dcg_error_set(err, DCG_EINVAL, "tensor: expected at most %zu values in the memory of another, found %zu", storage->count, count);
+	if (!e)
+		e = dcg_table_alloc(be, &p, 1, sizeof(struct dcg_tensor), "tensor", err);
+	if (e)
+		return e;
+	*ret = p;
+	**ret = (struct dcg_tensor){ .shape = shape, .count = count, .at = storage->at, .is_view = 1 };
 	return 0;
 }
 
@@ -175,6 +192,7 @@ void dcg_ref_basics(struct dcg_ops *ops)
 {
 	ops->close = ref_close;
 	ops->tensor_new = tensor_new;
+	ops->tensor_view = tensor_view;
 	ops->tensor_free = tensor_free;
 	ops->tensor_write = tensor_write;
 	ops->tensor_read = tensor_read;

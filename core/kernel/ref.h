@@ -9,6 +9,7 @@ struct dcg_tensor {
 	struct dcg_shape shape;
 	size_t count;
 	float *at; /* [N][C][H][W] */
+	int is_view; /* at belongs to another */
 };
 
 struct dcg_param {

@@ -9,6 +9,7 @@ struct dcg_gan {
 	struct dcg_gan_config cfg;
 	struct dcg_net *g, *d;
 	struct dcg_tensor *real, *z;
+	struct dcg_net_gradients gradients; /* of both: one goes through after the other */
 	struct dcg_tensor *dfake;   /* [batch][channels][size][size] */
 	struct dcg_tensor *dlogits; /* [batch][1][1][1] */
 	struct dcg_tensor *fake;    /* G's last output; owned by g */
@@ -18,6 +19,7 @@ struct dcg_gan {
 int dcg_gan_new(struct dcg_gan **ret, struct dcg_backend *be, const struct dcg_gan_config *cfg, struct dcg_error *err)
 {
 	struct dcg_layers lg, ld;
+	const struct dcg_layers *const both[] = { &lg, &ld };
 	struct dcg_shape picture = { cfg->batch, cfg->arch.channels, cfg->arch.size, cfg->arch.size };
 	struct dcg_gan *gan = calloc(1, sizeof *gan);
 	if (!gan)
@@ -26,8 +28,9 @@ int dcg_gan_new(struct dcg_gan **ret, struct dcg_backend *be, const struct dcg_g
 	gan->cfg = *cfg;
 	int r;
 	if ((r = dcg_arch_generator(&cfg->arch, &lg, err)) || (r = dcg_arch_discriminator(&cfg->arch, &ld, err)) ||
-	    (r = dcg_net_new(&gan->g, be, &lg, cfg->batch, DCG_NET_TRAIN, err)) ||
-	    (r = dcg_net_new(&gan->d, be, &ld, cfg->batch, DCG_NET_TRAIN, err)) ||
+	    (r = dcg_net_gradients_new(&gan->gradients, be, both, 2, cfg->batch, err)) ||
+	    (r = dcg_net_new(&gan->g, be, &lg, cfg->batch, DCG_NET_TRAIN, &gan->gradients, err)) ||
+	    (r = dcg_net_new(&gan->d, be, &ld, cfg->batch, DCG_NET_TRAIN, &gan->gradients, err)) ||
 	    (r = be->ops->tensor_new(be, &gan->real, picture, err)) ||
 	    (r = be->ops->tensor_new(be, &gan->dfake, picture, err)) ||
 	    (r = be->ops->tensor_new(be, &gan->z, (struct dcg_shape){ cfg->batch, cfg->arch.z_dim, 1, 1 }, err)) ||
@@ -50,6 +53,7 @@ void dcg_gan_free(struct dcg_gan *gan)
 	ops->tensor_free(gan->real);
 	dcg_net_free(gan->d);
 	dcg_net_free(gan->g);
+	dcg_net_gradients_free(&gan->gradients, gan->be);
 	free(gan);
 }
 
@@ -76,7 +80,7 @@ struct dcg_tensor *dcg_gan_z(struct dcg_gan *gan)
 int dcg_gan_init(struct dcg_gan *gan, uint64_t seed, struct dcg_error *err)
 {
 	gan->updates_g = gan->updates_d = 0;
-	if (dcg_net_init(gan->g, seed, STREAMS_G) || dcg_net_init(gan->d, seed, STREAMS_D))
+	if (dcg_net_init(gan->g, seed, STREAMS_G, gan->cfg.average > 0) || dcg_net_init(gan->d, seed, STREAMS_D, 0))
 		return dcg_error_set(err, DCG_ENOMEM, "initial weights: out of memory");
 	return 0;
 }

@@ -10,7 +10,7 @@ struct layer {
 	struct dcg_conv *conv;
 	struct dcg_bn *bn;         /* NULL without batch norm */
 	struct dcg_tensor *linear; /* what the convolution gives; kept apart from out where
-	                              batch norm's backward needs it, else NULL */
+	                              batch norm's backward needs both, else NULL */
 	struct dcg_tensor *out;    /* after batch norm and activation */
 	struct dcg_tensor *dout;   /* gradient of out; NULL for the last layer and when sampling */
 };
@@ -22,6 +22,7 @@ struct dcg_net {
 	struct layer layer[DCG_MAX_LAYERS];
 	struct dcg_net_array array[DCG_MAX_LAYERS * 5];
 	struct dcg_param *param[DCG_MAX_LAYERS * 3];
+	struct dcg_net_gradients own; /* if none were given */
 	float *mean, *var; /* [largest C]: scratch for running statistics */
 };
 
@@ -64,7 +65,72 @@ static int name_arrays(struct dcg_net *net, struct layer *l, int module)
 	return l->spec.act == DCG_LINEAR ? module : module + 1;
 }
 
-int dcg_net_new(struct dcg_net **ret, struct dcg_backend *be, const struct dcg_layers *layers, int batch, enum dcg_net_use use, struct dcg_error *err)
+/* ---- Gradients of activations ---------------------------------------------------------- */
+
+static size_t elements(struct dcg_shape s)
+{
+	return (size_t)s.n * (size_t)s.c * (size_t)s.h * (size_t)s.w;
+}
+
+/* The layer with the largest gradient (the last has none: -1 for a single layer). Its turn
+ * is 0, its neighbours' 1, and so on. */
+static int largest_gradient(const struct dcg_layers *l)
+{
+	int best = -1;
+	for (int i = 0; i + 1 < l->count; i++)
+		if (best < 0 || elements(out_shape(&l->layer[i], 1)) > elements(out_shape(&l->layer[best], 1)))
+			best = i;
+	return best;
+}
+
+static int turn_of(const struct dcg_layers *l, int layer)
+{
+	return (layer - largest_gradient(l)) & 1;
+}
+
+/* Backends pad channels differently: a gradient fits where one of as many pictures with at
+ * least as many pixels and values lies, so each turn's tensor is as large in both. */
+static void grow(struct dcg_shape *to, struct dcg_shape s)
+{
+	size_t pixels = (size_t)s.h * (size_t)s.w, have = (size_t)to->h * (size_t)to->w;
+	int c = ((s.c + 15) / 16) * 16;
+	if (elements(*to) == 0 || pixels > have) {
+		size_t values = elements(*to) / (size_t)(to->n ? to->n : 1);
+		*to = (struct dcg_shape){ s.n, c, s.h, s.w };
+		while ((size_t)to->c * pixels < values)
+			to->c += 16;
+	} else {
+		while ((size_t)to->c * have < (size_t)c * pixels)
+			to->c += 16;
+	}
+}
+
+int dcg_net_gradients_new(struct dcg_net_gradients *ret, struct dcg_backend *be, const struct dcg_layers *const *nets, int count, int batch, struct dcg_error *err)
+{
+	struct dcg_shape shape[2] = { { 0 }, { 0 } };
+	struct dcg_net_gradients g = { { NULL, NULL } };
+	for (int n = 0; n < count; n++)
+		for (int i = 0; i + 1 < nets[n]->count; i++)
+			grow(&shape[turn_of(nets[n], i)], out_shape(&nets[n]->layer[i], batch));
+	for (int i = 0; i < 2 && shape[i].n; i++) {
+		int r = be->ops->tensor_new(be, &g.turn[i], shape[i], err);
+		if (r) {
+			dcg_net_gradients_free(&g, be);
+			return r;
+		}
+	}
+	*ret = g;
+	return 0;
+}
+
+void dcg_net_gradients_free(struct dcg_net_gradients *g, struct dcg_backend *be)
+{
+	for (int i = 0; i < 2; i++)
+		be->ops->tensor_free(g->turn[i]);
+	*g = (struct dcg_net_gradients){ { NULL, NULL } };
+}
+
+int dcg_net_new(struct dcg_net **ret, struct dcg_backend *be, const struct dcg_layers *layers, int batch, enum dcg_net_use use, const struct dcg_net_gradients *gradients, struct dcg_error *err)
 {
 	struct dcg_net *net = calloc(1, sizeof *net);
 	if (!net)
@@ -72,6 +138,12 @@ int dcg_net_new(struct dcg_net **ret, struct dcg_backend *be, const struct dcg_l
 	int r = 0, module = 0, widest = 1;
 	net->be = be;
 	net->batch = batch;
+	if (use == DCG_NET_TRAIN && !gradients) {
+		r = dcg_net_gradients_new(&net->own, be, &layers, 1, batch, err);
+		if (r)
+			goto fail;
+		gradients = &net->own;
+	}
 	for (int i = 0; i < layers->count; i++) {
 		struct layer *l = &net->layer[net->layers++];
 		l->spec = layers->layer[i];
@@ -80,12 +152,12 @@ int dcg_net_new(struct dcg_net **ret, struct dcg_backend *be, const struct dcg_l
 		r = be->ops->conv_new(be, &l->conv, &l->spec.conv, batch, err);
 		if (!r && l->spec.batch_norm)
 			r = be->ops->bn_new(be, &l->bn, shape, err);
-		if (!r && l->spec.batch_norm && use == DCG_NET_TRAIN)
+		if (!r && l->spec.batch_norm && use == DCG_NET_TRAIN && (!be->ops->in_place || l->spec.act == DCG_TANH))
 			r = be->ops->tensor_new(be, &l->linear, shape, err);
 		if (!r)
 			r = be->ops->tensor_new(be, &l->out, shape, err);
 		if (!r && use == DCG_NET_TRAIN && i + 1 < layers->count)
-			r = be->ops->tensor_new(be, &l->dout, shape, err);
+			r = be->ops->tensor_view(be, &l->dout, shape, gradients->turn[turn_of(layers, i)], err);
 		if (r)
 			goto fail;
 		module = name_arrays(net, l, module);
@@ -116,6 +188,7 @@ void dcg_net_free(struct dcg_net *net)
 		ops->bn_free(l->bn);
 		ops->conv_free(l->conv);
 	}
+	dcg_net_gradients_free(&net->own, net->be);
 	dcg_free(net->mean);
 	dcg_free(net->var);
 	free(net);
@@ -192,7 +265,7 @@ void dcg_net_set_batches_tracked(struct dcg_net *net, int64_t n)
 	net->batches_tracked = n;
 }
 
-int dcg_net_init(struct dcg_net *net, uint64_t seed, uint32_t first_stream)
+int dcg_net_init(struct dcg_net *net, uint64_t seed, uint32_t first_stream, int average)
 {
 	float *v = dcg_alloc(dcg_net_largest_array(net), sizeof *v);
 	if (!v)
@@ -212,7 +285,8 @@ int dcg_net_init(struct dcg_net *net, uint64_t seed, uint32_t first_stream)
 		dcg_net_array_write(net, i, DCG_VALUE, v);
 		if (!a->param)
 			continue;
-		dcg_net_array_write(net, i, DCG_AVERAGE, v);
+		if (average)
+			dcg_net_array_write(net, i, DCG_AVERAGE, v);
 		for (size_t j = 0; j < a->count; j++)
 			v[j] = 0;
 		dcg_net_array_write(net, i, DCG_MOMENT1, v);
@@ -267,7 +341,7 @@ void dcg_net_backward(struct dcg_net *net, const struct dcg_tensor *input, struc
 		const struct dcg_tensor *x = i ? net->layer[i - 1].out : input;
 		struct dcg_tensor *dx = i ? net->layer[i - 1].dout : dinput;
 		if (l->bn)
-			be->ops->bn_backward(be, l->bn, l->linear, l->out, d, d, l->spec.act, grads);
+			be->ops->bn_backward(be, l->bn, l->linear ? l->linear : l->out, l->out, d, d, l->spec.act, grads);
 		else if (l->spec.act != DCG_LINEAR)
 			be->ops->act_backward(be, l->out, d, d, l->spec.act);
 		/* A transposed layer's input is the convolution's small side. */

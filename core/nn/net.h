@@ -27,7 +27,18 @@ struct dcg_net_array {
 	int is_variance;         /* which running statistic */
 };
 
-int dcg_net_new(struct dcg_net **ret, struct dcg_backend *be, const struct dcg_layers *layers, int batch, enum dcg_net_use use, struct dcg_error *err);
+/* The gradients of two neighbouring layers are needed at a time, so two tensors hold those of
+ * all layers in turn; networks whose backward passes do not run into each other share them. */
+struct dcg_net_gradients {
+	struct dcg_tensor *turn[2]; /* the largest, and the largest of its neighbours' turn; NULL if there are none */
+};
+/* For all of nets[count] on one backend. */
+int dcg_net_gradients_new(struct dcg_net_gradients *ret, struct dcg_backend *be, const struct dcg_layers *const *nets, int count, int batch, struct dcg_error *err);
+void dcg_net_gradients_free(struct dcg_net_gradients *g, struct dcg_backend *be);
+
+/* gradients: memory that outlives the net; NULL for DCG_NET_SAMPLE, and for a net that has
+ * its own. */
+int dcg_net_new(struct dcg_net **ret, struct dcg_backend *be, const struct dcg_layers *layers, int batch, enum dcg_net_use use, const struct dcg_net_gradients *gradients, struct dcg_error *err);
 void dcg_net_free(struct dcg_net *net);
 
 int dcg_net_batch(const struct dcg_net *net);
@@ -45,9 +56,9 @@ int64_t dcg_net_batches_tracked(const struct dcg_net *net);
 void dcg_net_set_batches_tracked(struct dcg_net *net, int64_t n);
 
 /* Section 4: weights N(0, 0.02); batch-norm gains N(1, 0.02), biases 0. first_stream is
- * added to DCG_STREAM_WEIGHTS, so that G and D differ. AVERAGE starts as VALUE, moments as 0.
- * Can only fail with DCG_ENOMEM. */
-int dcg_net_init(struct dcg_net *net, uint64_t seed, uint32_t first_stream);
+ * added to DCG_STREAM_WEIGHTS, so that G and D differ. Moments start as 0, and with
+ * average AVERAGE as VALUE; without, it takes no memory. Can only fail with DCG_ENOMEM. */
+int dcg_net_init(struct dcg_net *net, uint64_t seed, uint32_t first_stream, int average);
 /* Take the parameters (their VALUE, or AVERAGE) and statistics of a network of the same
  * layers, perhaps on another backend; temporary is dcg_net_largest_array(from) floats. */
 void dcg_net_copy(struct dcg_net *to, struct dcg_net *from, enum dcg_part part, float *temporary);

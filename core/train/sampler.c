@@ -126,7 +126,7 @@ int dcg_sampler_new(struct dcg_sampler **ret, const struct dcg_train_params *p, 
 	else if (!r)
 		r = dcg_backend_open(&s->be, "auto", "auto", threads, err);
 	if (!r)
-		r = dcg_net_new(&s->g, s->be, &layers, s->batch, DCG_NET_SAMPLE, err);
+		r = dcg_net_new(&s->g, s->be, &layers, s->batch, DCG_NET_SAMPLE, NULL, err);
 	if (!r)
 		r = s->be->ops->tensor_new(s->be, &s->z, (struct dcg_shape){ s->batch, p->z_dim, 1, 1 }, err);
 	if (!r)

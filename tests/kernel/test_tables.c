@@ -177,7 +177,7 @@ struct bn_results {
 	float mean[256], var[256];
 };
 
-static struct bn_results run_bn(struct dcg_backend *on, struct dcg_shape shape, const float *x, const float *dy, const float *gain, const float *bias, enum dcg_activation act, enum dcg_bn_mode mode)
+static struct bn_results run_bn(struct dcg_backend *on, struct dcg_shape shape, const float *x, const float *dy, const float *gain, const float *bias, enum dcg_activation act, enum dcg_bn_mode mode, int in_place)
 {
 	const struct dcg_ops *ops = on->ops;
 	struct bn_results ret;
@@ -189,7 +189,7 @@ static struct bn_results run_bn(struct dcg_backend *on, struct dcg_shape shape, 
 	ops->param_write(on, ops->bn_gain(bn), DCG_VALUE, gain);
 	ops->param_write(on, ops->bn_bias(bn), DCG_VALUE, bias);
 	ops->bn_statistics_write(on, bn, bias, gain);
-	struct dcg_tensor *tx = tensor(on, shape, x), *ty = tensor(on, shape, NULL), *td = tensor(on, shape, dy);
+	struct dcg_tensor *tx = tensor(on, shape, x), *ty = in_place ? tx : tensor(on, shape, NULL), *td = tensor(on, shape, dy);
 	ops->bn_forward(on, bn, tx, ty, act, mode);
 	ops->param_write(on, ops->bn_gain(bn), DCG_GRAD, gain);
 	ops->param_write(on, ops->bn_bias(bn), DCG_GRAD, bias);
@@ -199,7 +199,9 @@ static struct bn_results run_bn(struct dcg_backend *on, struct dcg_shape shape, 
 	ret.dgain = read_part(on, ops->bn_gain(bn), DCG_GRAD);
 	ret.dbias = read_part(on, ops->bn_bias(bn), DCG_GRAD);
 	ops->bn_statistics_read(on, bn, ret.mean, ret.var);
-	ops->tensor_free(tx), ops->tensor_free(ty), ops->tensor_free(td);
+	ops->tensor_free(tx), ops->tensor_free(td);
+	if (!in_place)
+		ops->tensor_free(ty);
 	ops->bn_free(bn);
 	return ret;
 }
@@ -216,7 +218,14 @@ START_TEST(batch_norms)
 	float *x = normal(&rng, count), *dy = normal(&rng, count), *gain = uniform(&rng, C, 0.5F, 2), *bias = normal(&rng, C);
 	for (size_t i = 0; i < count; i++)
 		x[i] += v->mean;
-	struct bn_results a = run_bn(be, v->shape, x, dy, gain, bias, act, mode), b = run_bn(ref, v->shape, x, dy, gain, bias, act, mode);
+	struct bn_results a = run_bn(be, v->shape, x, dy, gain, bias, act, mode, 0), b = run_bn(ref, v->shape, x, dy, gain, bias, act, mode, 0);
+	if (be->ops->in_place && act != DCG_TANH) {
+		struct bn_results same = run_bn(be, v->shape, x, dy, gain, bias, act, mode, 1);
+		ck_assert_mem_eq(same.y, a.y, count * sizeof *a.y);
+		ck_assert_mem_eq(same.dx, a.dx, count * sizeof *a.dx);
+		ck_assert_mem_eq(same.dgain, a.dgain, C * sizeof *a.dgain);
+		free(same.y), free(same.dx), free(same.dgain), free(same.dbias);
+	}
 	if (count / C > 1 || mode == DCG_BN_RUNNING) /* dx of one value a channel is 0 but for rounding */
 		assert_near(a.dx, b.dx, count, &tol, "dx");
 	assert_near(a.y, b.y, count, &tol, "y");

@@ -143,7 +143,7 @@ START_TEST(pytorch_state_dict)
 		struct dcg_layers l;
 		struct dcg_net *net;
 		ck_assert_int_eq(which ? dcg_arch_discriminator(&c, &l, NULL) : dcg_arch_generator(&c, &l, NULL), 0);
-		ck_assert_int_eq(dcg_net_new(&net, be, &l, 2, DCG_NET_SAMPLE, NULL), 0);
+		ck_assert_int_eq(dcg_net_new(&net, be, &l, 2, DCG_NET_SAMPLE, NULL, NULL), 0);
 		ck_assert_int_eq(dcg_net_array_count(net), (int)(which ? sizeof want_d / sizeof *want_d : sizeof want_g / sizeof *want_g));
 		for (int i = 0; i < dcg_net_array_count(net); i++) {
 			const struct dcg_net_array *a = dcg_net_array(net, i);

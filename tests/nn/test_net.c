@@ -104,7 +104,7 @@ static void check_layer(const struct dcg_layer *layer, const char *kernel)
 	p->out_shape = layer->transposed ? big : small;
 	ck_assert_uint_le(elements(p->in_shape), LARGEST);
 	ck_assert_uint_le(elements(p->out_shape), LARGEST);
-	ck_assert_int_eq(dcg_net_new(&p->net, p->be, &one, batch, DCG_NET_TRAIN, NULL), 0);
+	ck_assert_int_eq(dcg_net_new(&p->net, p->be, &one, batch, DCG_NET_TRAIN, NULL, NULL), 0);
 	p->be->ops->tensor_new(p->be, &p->in, p->in_shape, NULL);
 	p->be->ops->tensor_new(p->be, &p->din, p->in_shape, NULL);
 	p->be->ops->tensor_new(p->be, &p->dout, p->out_shape, NULL);
@@ -230,6 +230,60 @@ START_TEST(steps_allocate_nothing)
 }
 END_TEST
 
+/* What lies in the memory that gradients take turns in must not matter. */
+START_TEST(gradients_take_turns)
+{
+	struct dcg_backend *be = backend(_i ? "auto" : "ref", 2);
+	struct dcg_layers layers;
+	const struct dcg_layers *const nets[] = { &layers };
+	struct dcg_net_gradients turns;
+	struct dcg_net *d;
+	struct dcg_tensor *pictures, *dpictures, *dlogits;
+	const struct dcg_shape shape = { 9, 3, 16, 16 };
+	static float x[LARGEST], junk[LARGEST], grads[2][LARGEST], dx[2][LARGEST];
+	struct dcg_rng rng;
+	size_t n = 0;
+	ck_assert_int_eq(dcg_arch_discriminator(&tiny.arch, &layers, NULL), 0);
+	ck_assert_int_eq(dcg_net_gradients_new(&turns, be, nets, 1, 9, NULL), 0);
+	ck_assert_int_eq(dcg_net_new(&d, be, &layers, 9, DCG_NET_TRAIN, &turns, NULL), 0);
+	ck_assert_int_eq(dcg_net_init(d, 3, 0, 0), 0);
+	be->ops->tensor_new(be, &pictures, shape, NULL);
+	be->ops->tensor_new(be, &dpictures, shape, NULL);
+	be->ops->tensor_new(be, &dlogits, (struct dcg_shape){ 9, 1, 1, 1 }, NULL);
+	dcg_rng_init(&rng, 1, 1);
+	dcg_rng_uniform(&rng, x, elements(shape), -1, 1);
+	be->ops->tensor_write(be, pictures, x);
+	for (size_t i = 0; i < LARGEST; i++)
+		junk[i] = NAN;
+	for (int pass = 0; pass < 2; pass++) {
+		struct dcg_bce bce;
+		struct dcg_tensor *logits = dcg_net_forward(d, pictures, DCG_BN_FROZEN);
+		/* The largest gradients: 8x8x6 (a multiple of 16 at most), and its neighbour's. */
+		for (int i = 0; pass && i < 2; i++) {
+			struct dcg_tensor *all;
+			ck_assert_int_eq(be->ops->tensor_view(be, &all, (struct dcg_shape){ 9, i ? 12 : 6, i ? 4 : 8, i ? 4 : 8 }, turns.turn[i], NULL), 0);
+			be->ops->tensor_write(be, all, junk);
+			be->ops->tensor_free(all);
+		}
+		be->ops->bce(be, logits, 1, dlogits, &bce);
+		dcg_net_backward(d, pictures, dlogits, dpictures, DCG_GRADS_SET);
+		n = dump(d, DCG_GRAD, grads[pass]);
+		be->ops->tensor_read(be, dpictures, dx[pass]);
+	}
+	ck_assert_mem_eq(grads[0], grads[1], n * sizeof(float));
+	ck_assert_mem_eq(dx[0], dx[1], elements(shape) * sizeof(float));
+	ck_assert(dx[0][0] != 0);
+	struct dcg_error err = { 0 };
+	struct dcg_tensor *none = NULL;
+	ck_assert_int_eq(be->ops->tensor_view(be, &none, shape, dlogits, &err), DCG_EINVAL);
+	ck_assert_ptr_null(none);
+	be->ops->tensor_free(pictures), be->ops->tensor_free(dpictures), be->ops->tensor_free(dlogits);
+	dcg_net_free(d);
+	dcg_net_gradients_free(&turns, be);
+	dcg_backend_close(be);
+}
+END_TEST
+
 START_TEST(initial_weights)
 {
 	struct dcg_backend *be = backend("ref", 1);
@@ -305,7 +359,7 @@ START_TEST(copies_between_backends)
 	static float a[LARGEST], b[LARGEST];
 	steps(from, gan, 3, &l);
 	ck_assert_int_eq(dcg_arch_generator(&tiny.arch, &layers, NULL), 0);
-	ck_assert_int_eq(dcg_net_new(&copy, to, &layers, 4, DCG_NET_SAMPLE, NULL), 0);
+	ck_assert_int_eq(dcg_net_new(&copy, to, &layers, 4, DCG_NET_SAMPLE, NULL, NULL), 0);
 	dcg_net_copy(copy, dcg_gan_g(gan), DCG_AVERAGE, scratch);
 	size_t n = dump(dcg_gan_g(gan), DCG_AVERAGE, a);
 	/* dump(VALUE) also gives running statistics: compare the parameters alone. */
@@ -333,6 +387,7 @@ int main(void)
 	tcase_add_loop_test(c, each_layer_by_differences, 0, 12);
 	tcase_add_test(c, same_bits_for_any_number_of_threads);
 	tcase_add_test(c, steps_allocate_nothing);
+	tcase_add_loop_test(c, gradients_take_turns, 0, 2);
 	tcase_add_test(c, initial_weights);
 	tcase_add_loop_test(c, gradients_add_up, 0, 2);
 	tcase_add_test(c, copies_between_backends);

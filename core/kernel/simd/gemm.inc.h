@@ -12,7 +12,11 @@ static inline __attribute__((always_inline)) void block(int rows, int units, con
 		UNROLL
 		for (int j = 0; j < 2; j++)
 			acc[i][j] = add ? vload(c + i * ldc + j * VW) : vzero();
+	/* A comes from afar, a few hundred bytes of each row: bring the next block's while this
+	 * one's are multiplied, a line (16 units) of eight rows in turn. */
+	const char *next = (const char *)(a + MR * row_step);
 	for (int u = 0; u < units; u++) {
+		_mm_prefetch(next + (u & 7) * row_step * (ptrdiff_t)sizeof(panel) + u / 16 * 64, _MM_HINT_T0);
 		vpanel b0 = panel_load(b), b1 = panel_load(b + VW * UNIT);
 		UNROLL
 		for (int i = 0; i < rows; i++) {

@@ -126,8 +126,6 @@ static void bn_forward(struct dcg_backend *be, struct dcg_bn *bn, const struct d
 {
 	struct simd_backend *sb = (struct simd_backend *)be;
 	struct bn_pass p = { .sb = sb, .bn = bn, .x = x->data, .out = y->data, .act = act, .rows = rows_of(&bn->s) };
-	/* The coefficients live behind the partial sums. */
-	float *a = (float *)(void *)(sb->reduce + sb->reduce_count - (size_t)bn->cs), *b = a + bn->cs;
 	bn->frozen_statistics = mode == DCG_BN_RUNNING;
 	if (mode != DCG_BN_RUNNING)
 		bn_statistics(sb, bn, x->data, mode == DCG_BN_BATCH);
@@ -138,15 +136,24 @@ static void bn_forward(struct dcg_backend *be, struct dcg_bn *bn, const struct d
 		}
 	for (int c = 0; c < bn->cs; c++) {
 		float gain = c < bn->s.c ? bn->gain->part[DCG_VALUE][c] : 0, bias = c < bn->s.c ? bn->bias->part[DCG_VALUE][c] : 0;
-		a[c] = gain * bn->scale[c];
-		b[c] = bias;
+		bn->slope[c] = gain * bn->scale[c];
+		bn->shift[c] = bias;
 	}
-	p.a = a;
-	p.b = b;
+	y->pending = (struct dcg_pending){ .on = x == y && act != DCG_TANH, .act = act, .mean = bn->mean, .scale = bn->slope, .bias = bn->shift };
+	if (y->pending.on)
+		return;
+	p.a = bn->slope;
+	p.b = bn->shift;
 	dcg_table_run(be, bn_normalise, &p, blocks_of(p.rows, BLOCK_ROWS));
 }
 
-ALWAYS void gradient_sums(const struct bn_pass *p, size_t first, size_t end, double *out, enum dcg_activation act)
+/* in_place: only x is there, and y's sign is worked out from it again. */
+ALWAYS float output_of(const struct bn_pass *p, const float *x, const float *y, size_t c, size_t channel, int in_place)
+{
+	return in_place ? (x[c] - p->bn->mean[channel]) * p->bn->slope[channel] + p->bn->shift[channel] : y[c];
+}
+
+ALWAYS void gradient_sums(const struct bn_pass *p, size_t first, size_t end, double *out, enum dcg_activation act, int in_place)
 {
 	int cs = p->bn->cs;
 	for (int c0 = 0; c0 < cs; c0 += 64) {
@@ -156,7 +163,7 @@ ALWAYS void gradient_sums(const struct bn_pass *p, size_t first, size_t end, dou
 		for (size_t r = first; r < end; r++) {
 			const float *x = p->x + r * (size_t)cs + c0, *y = p->y + r * (size_t)cs + c0, *dy = p->dy + r * (size_t)cs + c0;
 			for (int c = 0; c < n; c++) {
-				float d = dy[c] * slope_of(y[c], act);
+				float d = dy[c] * slope_of(output_of(p, x, y, (size_t)c, (size_t)(c0 + c), in_place), act);
 				sum[c] += d;
 				dot[c] += d * (x[c] - mean[c]);
 			}
@@ -174,18 +181,22 @@ static void bn_gradient_sums(void *ctx, int task, int worker)
 	size_t first, end;
 	(void)worker;
 	block_range(p, task, &first, &end);
-	EACH_ACTIVATION(p->act, gradient_sums(p, first, end, p->sb->reduce + (size_t)task * 2 * (size_t)p->bn->cs, (enum dcg_activation)A))
+	double *out = p->sb->reduce + (size_t)task * 2 * (size_t)p->bn->cs;
+	if (p->x == p->y)
+		EACH_ACTIVATION(p->act, gradient_sums(p, first, end, out, (enum dcg_activation)A, 1))
+	else
+		EACH_ACTIVATION(p->act, gradient_sums(p, first, end, out, (enum dcg_activation)A, 0))
 }
 
 /* dx = a * d + b * x + c */
-ALWAYS void input_gradient(const struct bn_pass *p, size_t first, size_t end, enum dcg_activation act)
+ALWAYS void input_gradient(const struct bn_pass *p, size_t first, size_t end, enum dcg_activation act, int in_place)
 {
 	size_t cs = (size_t)p->bn->cs;
 	for (size_t r = first; r < end; r++) {
 		const float *x = p->x + r * cs, *y = p->y + r * cs, *dy = p->dy + r * cs;
 		float *dx = p->out + r * cs;
 		for (size_t c = 0; c < cs; c++)
-			dx[c] = dy[c] * slope_of(y[c], act) * p->a[c] + ((x[c] - p->bn->mean[c]) * p->b[c] + p->c[c]);
+			dx[c] = dy[c] * slope_of(output_of(p, x, y, c, c, in_place), act) * p->a[c] + ((x[c] - p->bn->mean[c]) * p->b[c] + p->c[c]);
 	}
 }
 
@@ -195,7 +206,10 @@ static void bn_input_gradient(void *ctx, int task, int worker)
 	size_t first, end;
 	(void)worker;
 	block_range(p, task, &first, &end);
-	EACH_ACTIVATION(p->act, input_gradient(p, first, end, (enum dcg_activation)A))
+	if (p->x == p->y)
+		EACH_ACTIVATION(p->act, input_gradient(p, first, end, (enum dcg_activation)A, 1))
+	else
+		EACH_ACTIVATION(p->act, input_gradient(p, first, end, (enum dcg_activation)A, 0))
 }
 
 static void add_gradient(struct dcg_param *param, int c, float g, int how)
@@ -211,6 +225,7 @@ static void bn_backward(struct dcg_backend *be, struct dcg_bn *bn, const struct 
 	struct bn_pass p = { .sb = sb, .bn = bn, .x = x->data, .y = y->data, .dy = dy->data, .out = dx->data, .act = act, .rows = rows_of(&bn->s) };
 	int blocks = blocks_of(p.rows, BLOCK_ROWS), cs = bn->cs;
 	float *a = (float *)(void *)(sb->reduce + sb->reduce_count - 2 * (size_t)cs), *b = a + cs, *constant = b + cs;
+	dx->pending.on = 0;
 	dcg_table_run(be, bn_gradient_sums, &p, blocks);
 	for (int c = 0; c < cs; c++) {
 		double sum = 0, dot = 0, n = (double)p.rows, scale = (double)bn->scale[c], gain = c < bn->s.c ? (double)bn->gain->part[DCG_VALUE][c] : 0;
@@ -276,12 +291,16 @@ static size_t elements_of(const struct dcg_tensor *t)
 static void act_forward(struct dcg_backend *be, const struct dcg_tensor *x, struct dcg_tensor *y, enum dcg_activation act)
 {
 	struct element_pass p = { .x = x->data, .out = y->data, .act = act, .count = elements_of(x) };
+	y->pending = (struct dcg_pending){ .on = x == y && act != DCG_TANH, .act = act };
+	if (y->pending.on)
+		return;
 	dcg_table_run(be, act_forward_task, &p, blocks_of(p.count, ELEMENT_BLOCK));
 }
 
 static void act_backward(struct dcg_backend *be, const struct dcg_tensor *y, const struct dcg_tensor *dy, struct dcg_tensor *dx, enum dcg_activation act)
 {
 	struct element_pass p = { .x = dy->data, .y = y->data, .out = dx->data, .act = act, .count = elements_of(y) };
+	dx->pending.on = 0;
 	dcg_table_run(be, act_backward_task, &p, blocks_of(p.count, ELEMENT_BLOCK));
 }
 

@@ -59,7 +59,7 @@ int dcg_simd_scratch(struct dcg_backend *be, size_t scratch_bytes, size_t shared
 	return 0;
 }
 
-int dcg_simd_tensor_new(struct dcg_backend *be, struct dcg_tensor **ret, struct dcg_shape shape, struct dcg_error *err)
+static int new_tensor(struct dcg_backend *be, struct dcg_tensor **ret, struct dcg_shape shape, struct dcg_tensor *storage, struct dcg_error *err)
 {
 	struct dcg_shape padded = shape;
 	size_t count;
@@ -75,7 +75,14 @@ int dcg_simd_tensor_new(struct dcg_backend *be, struct dcg_tensor **ret, struct 
 		return no_memory(err, "tensor");
 	t->s = shape;
 	t->cs = padded.c;
-	r = dcg_table_floats(be, &t->data, count, "activations", err);
+	t->count = count;
+	t->is_view = storage != NULL;
+	if (!storage)
+		r = dcg_table_floats(be, &t->data, count, "activations", err);
+	else if (count > storage->count)
+		r = dcg_error_set(err, DCG_EINVAL, "tensor: expected at most %zu values in the memory of another, found %zu", storage->count, count);
+	else
+		t->data = storage->data;
 	if (r) {
 		free(t);
 		return r;
@@ -84,12 +91,35 @@ int dcg_simd_tensor_new(struct dcg_backend *be, struct dcg_tensor **ret, struct 
 	return 0;
 }
 
+int dcg_simd_tensor_new(struct dcg_backend *be, struct dcg_tensor **ret, struct dcg_shape shape, struct dcg_error *err)
+{
+	return new_tensor(be, ret, shape, NULL, err);
+}
+
+int dcg_simd_tensor_view(struct dcg_backend *be, struct dcg_tensor **ret, struct dcg_shape shape, struct dcg_tensor *storage, struct dcg_error *err)
+{
+	return new_tensor(be, ret, shape, storage, err);
+}
+
 void dcg_simd_tensor_free(struct dcg_tensor *t)
 {
 	if (!t)
 		return;
-	dcg_table_free(t->data);
+	if (!t->is_view)
+		dcg_table_free(t->data);
 	free(t);
+}
+
+/* Element i, of channel c, with what is pending. */
+static float value_at(const struct dcg_tensor *t, size_t i, size_t c)
+{
+	const struct dcg_pending *p = &t->pending;
+	float v = t->data[i];
+	if (!p->on)
+		return v;
+	if (p->mean)
+		v = (v - p->mean[c]) * p->scale[c] + p->bias[c];
+	return v > 0 || p->act == DCG_LINEAR ? v : p->act == DCG_RELU ? 0 : v * DCG_LEAKY_SLOPE;
 }
 
 static size_t plane(const struct dcg_tensor *t)
@@ -101,6 +131,7 @@ void dcg_simd_tensor_write(struct dcg_backend *be, struct dcg_tensor *t, const f
 {
 	size_t cs = (size_t)t->cs, channels = (size_t)t->s.c, pixels = plane(t);
 	(void)be;
+	t->pending.on = 0;
 	for (size_t n = 0; n < (size_t)t->s.n; n++)
 		for (size_t c = 0; c < channels; c++)
 			for (size_t i = 0; i < pixels; i++)
@@ -114,7 +145,7 @@ void dcg_simd_tensor_read(struct dcg_backend *be, const struct dcg_tensor *t, fl
 	for (size_t n = 0; n < (size_t)t->s.n; n++)
 		for (size_t c = 0; c < channels; c++)
 			for (size_t i = 0; i < pixels; i++)
-				nchw[(n * channels + c) * pixels + i] = t->data[(n * pixels + i) * cs + c];
+				nchw[(n * channels + c) * pixels + i] = value_at(t, (n * pixels + i) * cs + c, c);
 }
 
 /* Pictures go by tasks of one each: they are large, and in the way of every step. */
@@ -143,6 +174,7 @@ void dcg_simd_tensor_from_images(struct dcg_backend *be, struct dcg_tensor *t, c
 	struct picture_pass p = { .t = t, .in = nhwc, .flip = flip };
 	for (int v = 0; v < 256; v++)
 		p.value_of[v] = (float)(v / 127.5 - 1);
+	t->pending.on = 0;
 	dcg_table_run(be, picture_in, &p, t->s.n);
 }
 
@@ -153,7 +185,7 @@ static void picture_out(void *ctx, int n, int worker)
 	(void)worker;
 	for (size_t i = first; i < first + pixels; i++)
 		for (size_t c = 0; c < channels; c++) {
-			double v = ((double)p->from->data[i * cs + c] + 1) * 127.5 + 0.5;
+			double v = ((double)value_at(p->from, i * cs + c, c) + 1) * 127.5 + 0.5;
 			p->out[i * channels + c] = (uint8_t)(v > 0 ? v < 255 ? v : 255 : 0); /* NaN: 0 */
 		}
 }
@@ -259,11 +291,13 @@ int dcg_simd_bn_new(struct dcg_backend *be, struct dcg_bn **ret, struct dcg_shap
 		sb->reduce_count = reduce;
 	}
 	if ((r = dcg_simd_param_new(be, &bn->gain, shape.c, 1, 1, err)) || (r = dcg_simd_param_new(be, &bn->bias, shape.c, 1, 1, err)) ||
-	    (r = dcg_table_floats(be, &bn->running_mean, 4 * cs, "batch norm", err)))
+	    (r = dcg_table_floats(be, &bn->running_mean, 6 * cs, "batch norm", err)))
 		goto fail;
 	bn->running_var = bn->running_mean + cs;
 	bn->mean = bn->running_var + cs;
 	bn->scale = bn->mean + cs;
+	bn->slope = bn->scale + cs;
+	bn->shift = bn->slope + cs;
 	for (int c = 0; c < shape.c; c++)
 		bn->running_var[c] = bn->gain->part[DCG_VALUE][c] = 1;
 	*ret = bn;

@@ -26,6 +26,8 @@ struct dcg_tensor {
 	struct dcg_shape s;
 	int cs;
 	float *data;
+	size_t count; /* floats in data */
+	int is_view;  /* data belongs to another */
 	struct dcg_pending pending;
 };
 
@@ -59,6 +61,7 @@ struct dcg_bn {
 	struct dcg_param *gain, *bias;
 	float *running_mean, *running_var; /* [cs] */
 	float *mean, *scale;               /* [cs]: of the last forward; scale = 1 / sqrt(var + eps) */
+	float *slope, *shift;              /* [cs]: act((x - mean) * slope + shift) */
 	int frozen_statistics;             /* the last forward used running statistics */
 };
 
@@ -78,6 +81,7 @@ struct simd_backend {
 void dcg_simd_close(struct dcg_backend *be);
 int dcg_simd_scratch(struct dcg_backend *be, size_t scratch_bytes, size_t shared_bytes, struct dcg_error *err);
 int dcg_simd_tensor_new(struct dcg_backend *be, struct dcg_tensor **ret, struct dcg_shape shape, struct dcg_error *err);
+int dcg_simd_tensor_view(struct dcg_backend *be, struct dcg_tensor **ret, struct dcg_shape shape, struct dcg_tensor *storage, struct dcg_error *err);
 void dcg_simd_tensor_free(struct dcg_tensor *t);
 void dcg_simd_tensor_write(struct dcg_backend *be, struct dcg_tensor *t, const float *nchw);
 void dcg_simd_tensor_read(struct dcg_backend *be, const struct dcg_tensor *t, float *nchw);

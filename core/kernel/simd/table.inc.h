@@ -75,6 +75,8 @@ void DCG_TABLE(struct dcg_ops *ops)
 {
 	*ops = (struct dcg_ops){
 		.tensor_new = dcg_simd_tensor_new,
+		.in_place = 1,
+		.tensor_view = dcg_simd_tensor_view,
 		.tensor_free = dcg_simd_tensor_free,
 		.tensor_write = dcg_simd_tensor_write,
 		.tensor_read = dcg_simd_tensor_read,
