@@ -10,16 +10,20 @@
 #include "jobs/jobs.h"
 
 struct dcg_api;
+struct dcg_tokens; /* api/tokens.h */
 
 enum dcg_api_level { DCG_API_ERROR, DCG_API_WARNING, DCG_API_INFO, DCG_API_DEBUG };
 
 struct dcg_api_config {
 	/* "ADDRESS:PORT": a numeric IPv4 address, "[IPv6]" or "localhost"; port 0 takes a free one.
-	 * Only loopback addresses: there is no way to log in. */
+	 * Or "unix:/PATH". Without tokens only loopback addresses and Unix sockets. */
 	const char *listen;
 	int listen_fd;          /* > 0: a listening socket made by another; then listen is not read.
 	                           Owned by the api from a successful dcg_api_new on */
 	const char *web_folder; /* the page's files; NULL: those built into the program */
+	struct dcg_tokens *tokens; /* NULL: everybody may do everything. Taken by a successful dcg_api_new */
+	const char *state_folder; /* where the key of sessions is kept; only read with tokens */
+	int session_hours;      /* that a log-in on the page lasts; 0: 168 */
 	const char *const *allowed_hosts; /* more names for the Host header, NULL-terminated; or NULL */
 	int heartbeat_s;        /* of event streams; 0: 15 */
 	int request_timeout_s;  /* for a request's headers to arrive, and twice that for its body; 0: 30 */
@@ -30,17 +34,22 @@ struct dcg_api_config {
 	void *log_user;
 };
 
-/* Is text fit for `listen`, and for `allowed_hosts`? DCG_EINVAL, DCG_EACCESS (no loopback address). */
+/* Is text fit for `listen`, and for `allowed_hosts`? DCG_EINVAL. */
 int dcg_api_check_listen(const char *text, struct dcg_error *err);
 int dcg_api_check_host(const char *text, struct dcg_error *err);
+/* May it be listened on without tokens? DCG_EACCESS. */
+int dcg_api_check_private(const char *text, struct dcg_error *err);
 
 /* All of cfg is copied. jobs must outlive the api. */
 int dcg_api_new(struct dcg_api **ret, const struct dcg_api_config *cfg, struct dcg_jobs *jobs, struct dcg_error *err);
 int dcg_api_start(struct dcg_api *api, struct dcg_error *err);
-/* "http://127.0.0.1:8080", or "unix socket": where it listens. Owned by api. */
+/* "http://127.0.0.1:8080", "unix:/PATH", or "unix socket" (handed over): where it listens. Owned by api. */
 const char *dcg_api_url(const struct dcg_api *api);
 /* Change these while serving; they hold for what begins from now on. Any thread. */
-void dcg_api_adjust(struct dcg_api *api, int heartbeat_s, int request_timeout_s, int max_streams);
+void dcg_api_adjust(struct dcg_api *api, int heartbeat_s, int request_timeout_s, int max_streams, int session_hours);
+/* Takes tokens, which hold from now on; of an api that began with some. Streams and sessions of
+ * those that are gone end. Were they others before? The owner's thread. */
+int dcg_api_set_tokens(struct dcg_api *api, struct dcg_tokens *tokens);
 /* Ask the served socket for /readyz, as a client would, and wait for any answer: 0, or what was
  * in its way. A signal ends the wait. DCG_ETIMEOUT, DCG_ECANCELLED (signal), DCG_EIO. */
 int dcg_api_answers(const struct dcg_api *api, int timeout_ms, struct dcg_error *err);

@@ -1,11 +1,13 @@
 /* Who may ask: the checks made before a request is looked at any closer.
  *
- * The service listens on loopback without passwords, so the danger is a web page of
- * somebody else in the user's own browser. A page that rebinds its name to 127.0.0.1 is
+ * Without tokens the service listens on loopback alone and everybody there may do everything; with
+ * them, a browser that is logged in sends its cookie along. Either way the danger is a web page
+ * of somebody else in the user's own browser. A page that rebinds its name to 127.0.0.1 is
  * stopped by the list of Host names, one that posts across origins by Origin and
  * Sec-Fetch-Site, which every present browser sends, and by the body's type. Programs send
  * none of these headers and are served.
  */
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +62,32 @@ static int is_configured(const struct dcg_api *api, const char *host)
 	return 0;
 }
 
+/* The address that the client connected to is no name that somebody could rebind. */
+static int is_own_address(int fd, const char *host)
+{
+	union dcg_address a;
+	socklen_t size = sizeof a;
+	struct in_addr v4;
+	struct in6_addr v6;
+	char text[INET6_ADDRSTRLEN];
+	size_t n = strlen(host);
+	if (getsockname(fd, &a.any, &size))
+		return 0;
+	if (*host == '[') {
+		if (a.any.sa_family != AF_INET6 || n < 3 || n - 2 >= sizeof text)
+			return 0;
+		memcpy(text, host + 1, n - 2);
+		text[n - 2] = 0;
+		return inet_pton(AF_INET6, text, &v6) == 1 && memcmp(&v6, &a.v6.sin6_addr, sizeof v6) == 0;
+	}
+	if (inet_pton(AF_INET, host, &v4) != 1)
+		return 0;
+	if (a.any.sa_family == AF_INET)
+		return memcmp(&v4, &a.v4.sin_addr, sizeof v4) == 0;
+	/* An IPv6 socket that listens everywhere has IPv4 clients, too. */
+	return a.any.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&a.v6.sin6_addr) && memcmp(&v4, a.v6.sin6_addr.s6_addr + 12, sizeof v4) == 0;
+}
+
 static int check_host(struct dcg_request *rq, char host[256], int *ret_port)
 {
 	if (rq->header_count[DCG_HEADER_HOST] != 1) {
@@ -70,7 +98,7 @@ static int check_host(struct dcg_request *rq, char host[256], int *ret_port)
 		dcg_reply_problem(rq, 400, "the Host header is not a host name with an optional port");
 		return -1;
 	}
-	if (!is_loopback(host) && !is_configured(rq->api, host)) {
+	if (!is_loopback(host) && !is_configured(rq->api, host) && !is_own_address(rq->peer->fd, host)) {
 		dcg_reply_problem(rq, 421, "this daemon does not answer for the host %s: start it with --allowed-host %s if it should", host, host);
 		return -1;
 	}
@@ -122,6 +150,7 @@ int dcg_guard_check(struct dcg_request *rq)
 		{ DCG_HEADER_CONTENT_LENGTH, "Content-Length" }, { DCG_HEADER_TRANSFER_ENCODING, "Transfer-Encoding" },
 		{ DCG_HEADER_RANGE, "Range" }, { DCG_HEADER_LAST_EVENT_ID, "Last-Event-ID" },
 		{ DCG_HEADER_SEC_FETCH_SITE, "Sec-Fetch-Site" }, { DCG_HEADER_IDEMPOTENCY_KEY, "Idempotency-Key" },
+		{ DCG_HEADER_AUTHORIZATION, "Authorization" },
 	};
 	char host[256];
 	int port;
@@ -153,6 +182,40 @@ static int is_json(const char *type)
 		return 0;
 	s += strspn(s, " \t");
 	return !*s || strcasecmp(s, "charset=utf-8") == 0 || strcasecmp(s, "charset=\"utf-8\"") == 0;
+}
+
+/* "*", or entity tags with commas between them. */
+static int is_tags(const char *s)
+{
+	if (strcmp(s, "*") == 0)
+		return 1;
+	for (;;) {
+		s += strncmp(s, "W/", 2) == 0 ? 2 : 0;
+		if (*s++ != '"')
+			return 0;
+		while (*s > ' ' && *s < 0x7f && *s != '"')
+			s++;
+		if (*s++ != '"')
+			return 0;
+		s += strspn(s, " \t");
+		if (!*s)
+			return 1;
+		if (*s++ != ',')
+			return 0;
+		s += strspn(s, " \t");
+	}
+}
+
+int dcg_guard_conditions(struct dcg_request *rq)
+{
+	const char *match = rq->header[DCG_HEADER_IF_MATCH];
+	if (!(rq->route->flags & DCG_ROUTE_MATCH_NEEDED) || (match && is_tags(match)))
+		return 0;
+	if (match)
+		dcg_reply_problem(rq, 400, "expected an entity tag in double quotes as If-Match, or several with commas between them, or *");
+	else
+		dcg_reply_problem(rq, 428, "expected If-Match with the ETag of what is to be changed, or * for whatever it is now");
+	return -1;
 }
 
 int dcg_guard_body(struct dcg_request *rq, int refused)

@@ -46,6 +46,11 @@ void dcg_route_dataset_get(struct dcg_request *rq);
 void dcg_route_dataset_delete(struct dcg_request *rq);
 void dcg_route_dataset_preview(struct dcg_request *rq);
 
+/* routes_session.c */
+void dcg_route_session_get(struct dcg_request *rq);
+void dcg_route_session_create(struct dcg_request *rq);
+void dcg_route_session_delete(struct dcg_request *rq);
+
 /* routes_daemon.c */
 void dcg_route_health(struct dcg_request *rq);
 void dcg_route_ready(struct dcg_request *rq);

@@ -71,23 +71,25 @@ static const struct {
 } meanings[] = {
 	{ 200, "Here it is" }, { 201, "Made; Location says where" }, { 202, "Accepted" }, { 204, "Gone" },
 	{ 206, "The part that Range asked for" }, { 304, "What If-None-Match names is still right" },
-	{ 400, "Malformed" }, { 403, "Not allowed from this origin, or outside the allowed folders" }, { 404, "There is no such thing" },
+	{ 400, "Malformed" }, { 401, "A token is needed, or another one" },
+	{ 403, "Not allowed from this origin or with this token, or outside the allowed folders" }, { 404, "There is no such thing" },
 	{ 406, "None of the types that Accept allows" }, { 409, "Not in its present state" },
 	{ 411, "A body without Content-Length" }, { 412, "Not what If-Match names" }, { 413, "The body is too long" },
 	{ 415, "The body is not application/json" }, { 416, "Range is outside the file" },
 	{ 421, "The Host header names somebody else" }, { 422, "Well-formed, but wrong in meaning: errors says where" },
+	{ 428, "If-Match is needed" },
 	{ 500, "The daemon's own fault; its log says more" }, { 503, "Busy or stopping; Retry-After says when to come back" },
 	{ 507, "The disk is full" },
 };
 
-static void answers(struct doc *d, cJSON *responses, const struct dcg_route *r)
+static void answers(struct doc *d, cJSON *responses, const struct dcg_route *r, int tokens)
 {
 	static const struct {
 		int status;
 		unsigned flags; /* any of these; 0: every route */
 	} also[] = {
 		{ 206, DCG_ROUTE_RANGE }, { 304, DCG_ROUTE_CONDITIONAL }, { 400, 0 }, { 403, 0 }, { 411, 0 },
-		{ 412, DCG_ROUTE_MATCH }, { 416, DCG_ROUTE_RANGE }, { 421, 0 }, { 500, 0 }, { 503, 0 },
+		{ 412, DCG_ROUTE_MATCH }, { 416, DCG_ROUTE_RANGE }, { 421, 0 }, { 428, DCG_ROUTE_MATCH_NEEDED }, { 500, 0 }, { 503, 0 },
 	};
 	for (size_t m = 0; m < sizeof meanings / sizeof *meanings; m++) {
 		int status = meanings[m].status;
@@ -97,7 +99,9 @@ static void answers(struct doc *d, cJSON *responses, const struct dcg_route *r)
 		for (size_t i = 0; i < sizeof also / sizeof *also; i++)
 			if (also[i].status == status && (!also[i].flags || r->flags & also[i].flags))
 				answer(d, responses, status, meanings[m].description, status == 206 ? r->answers[0].content : status == 304 ? NULL : "Problem", NULL);
-		if ((r->body_max && (status == 413 || status == 415)) || (status == 507 && strcmp(r->method, "GET") != 0))
+		if (status == 401 && tokens && r->scope != DCG_SCOPE_NONE)
+			answer(d, responses, status, meanings[m].description, "Problem", NULL);
+		if ((r->body_max && (status == 413 || status == 415)) || (status == 507 && strcmp(r->method, "GET") != 0 && !(r->flags & DCG_ROUTE_READS)))
 			answer(d, responses, status, meanings[m].description, "Problem", NULL);
 	}
 }
@@ -160,13 +164,47 @@ static void parameters(struct doc *d, cJSON *operation, const struct dcg_route *
 		text(d, schema, "type", "string");
 		text(d, schema, "pattern", "^[!-~]{1,255}$");
 	}
+	if (r->flags & DCG_ROUTE_MATCH_NEEDED) {
+		cJSON *p = object(d, list, NULL);
+		text(d, p, "name", "If-Match");
+		text(d, p, "in", "header");
+		text(d, p, "description", "The ETag of what is to be changed, as it was when it was looked at; * for whatever it is now.");
+		put(d, p, "required", cJSON_CreateTrue());
+		cJSON *schema = object(d, p, "schema");
+		text(d, schema, "type", "string");
+		text(d, schema, "pattern", "^(\\*|(W/)?\"[!#-~]*\"([ \\t]*,[ \\t]*(W/)?\"[!#-~]*\")*[ \\t]*)$");
+	}
 	if (list && !list->child)
 		cJSON_Delete(list);
 	else
 		put(d, operation, "parameters", list);
 }
 
-static void operation(struct doc *d, cJSON *paths, const struct dcg_route *r)
+/* Either a token or a session, with this scope; an empty list: neither. */
+static void security(struct doc *d, cJSON *operation, const struct dcg_route *r)
+{
+	static const char *const schemes[] = { "token", "session" };
+	cJSON *list = put(d, operation, "security", cJSON_CreateArray());
+	for (size_t i = 0; i < 2 && r->scope != DCG_SCOPE_NONE; i++) {
+		cJSON *roles = put(d, object(d, list, NULL), schemes[i], cJSON_CreateArray());
+		put(d, roles, NULL, cJSON_CreateString(dcg_scope_name(r->scope)));
+	}
+}
+
+static void security_schemes(struct doc *d, cJSON *components, const struct dcg_access *access)
+{
+	cJSON *schemes = object(d, components, "securitySchemes");
+	cJSON *token = object(d, schemes, "token"), *session = object(d, schemes, "session");
+	text(d, token, "type", "http");
+	text(d, token, "scheme", "bearer");
+	text(d, token, "description", "A token of one of the scopes read, write and admin, each of which includes those before it.");
+	text(d, session, "type", "apiKey");
+	text(d, session, "in", "cookie");
+	text(d, session, "name", dcg_access_cookie_name(access));
+	text(d, session, "description", "For browsers: POST /session sets it in exchange for a token.");
+}
+
+static void operation(struct doc *d, cJSON *paths, const struct dcg_route *r, int tokens)
 {
 	char method[8] = "";
 	for (size_t i = 0; r->method[i] && i + 1 < sizeof method; i++)
@@ -180,10 +218,12 @@ static void operation(struct doc *d, cJSON *paths, const struct dcg_route *r)
 		put(d, body, "required", cJSON_CreateBool((r->flags & DCG_ROUTE_BODY_NEEDED) != 0));
 		content(d, object(d, body, "content"), r->body_schema, "application/json");
 	}
-	answers(d, object(d, o, "responses"), r);
+	if (tokens)
+		security(d, o, r);
+	answers(d, object(d, o, "responses"), r, tokens);
 }
 
-char *dcg_openapi_text(void)
+char *dcg_openapi_text(const struct dcg_api *api)
 {
 	struct doc d = { cJSON_CreateObject(), 0 };
 	text(&d, d.root, "openapi", "3.1.0");
@@ -194,8 +234,10 @@ char *dcg_openapi_text(void)
 		"exists answers 405 with Allow to other methods.");
 	cJSON *paths = object(&d, d.root, "paths");
 	for (const struct dcg_route *r = dcg_routes; r->method; r++)
-		operation(&d, paths, r);
-	cJSON *schemas = object(&d, object(&d, d.root, "components"), "schemas");
+		operation(&d, paths, r, api->access != NULL);
+	cJSON *components = object(&d, d.root, "components"), *schemas = object(&d, components, "schemas");
+	if (api->access)
+		security_schemes(&d, components, api->access);
 	put(&d, schemas, "JobRequest", dcg_job_params_schema());
 	for (const struct dcg_schema *s = dcg_schemas; s->name; s++)
 		put(&d, schemas, s->name, cJSON_Parse(s->json));

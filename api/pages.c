@@ -77,10 +77,10 @@ static void reply_from_folder(struct dcg_request *rq)
 }
 
 static const struct dcg_route built_in_route = {
-	"GET", "/", reply_built_in, DCG_ROUTE_INLINE | DCG_ROUTE_PAGE | DCG_ROUTE_CONDITIONAL, .summary = "A file of the page",
+	"GET", "/", DCG_SCOPE_NONE, reply_built_in, DCG_ROUTE_INLINE | DCG_ROUTE_PAGE | DCG_ROUTE_CONDITIONAL, .summary = "A file of the page",
 };
 static const struct dcg_route folder_route = {
-	"GET", "/", reply_from_folder, DCG_ROUTE_PAGE | DCG_ROUTE_CONDITIONAL, .summary = "A file of the page",
+	"GET", "/", DCG_SCOPE_NONE, reply_from_folder, DCG_ROUTE_PAGE | DCG_ROUTE_CONDITIONAL, .summary = "A file of the page",
 };
 
 int dcg_pages_find(struct dcg_request *rq, const char *name)

@@ -44,6 +44,7 @@ void dcg_peer_notify(void *cls, struct MHD_Connection *connection, void **ret, e
 			p->next->prev = p->prev;
 		*(p->prev ? &p->prev->next : &peers->head) = p->next;
 		pthread_mutex_unlock(&peers->lock);
+		dcg_request_drop(p->request);
 		free(p);
 		*ret = NULL;
 	}

@@ -12,10 +12,10 @@ static const struct {
 	unsigned status;
 	const char *title;
 } titles[] = {
-	{ 400, "Bad Request" }, { 403, "Forbidden" }, { 404, "Not Found" }, { 405, "Method Not Allowed" },
+	{ 400, "Bad Request" }, { 401, "Unauthorized" }, { 403, "Forbidden" }, { 404, "Not Found" }, { 405, "Method Not Allowed" },
 	{ 406, "Not Acceptable" }, { 409, "Conflict" }, { 411, "Length Required" }, { 412, "Precondition Failed" },
 	{ 413, "Content Too Large" }, { 415, "Unsupported Media Type" }, { 416, "Range Not Satisfiable" },
-	{ 421, "Misdirected Request" }, { 422, "Unprocessable Content" }, { 500, "Internal Server Error" },
+	{ 421, "Misdirected Request" }, { 422, "Unprocessable Content" }, { 428, "Precondition Required" }, { 500, "Internal Server Error" },
 	{ 503, "Service Unavailable" }, { 507, "Insufficient Storage" },
 };
 
@@ -126,25 +126,34 @@ void dcg_reply_problem_with(struct dcg_request *rq, unsigned status, const char 
 		dcg_reply_header(rq, "Retry-After", "5");
 }
 
+/* Texts of the client's own are in it, which a limit may have cut anywhere. */
+static void print_detail(char *ret, size_t size, const char *fmt, va_list ap)
+{
+	vsnprintf(ret, size, fmt, ap);
+	dcg_utf8_clean(ret);
+}
+
 void dcg_reply_problem(struct dcg_request *rq, unsigned status, const char *fmt, ...)
 {
 	char detail[600];
 	va_list ap;
 	va_start(ap, fmt);
-	vsnprintf(detail, sizeof detail, fmt, ap);
+	print_detail(detail, sizeof detail, fmt, ap);
 	va_end(ap);
 	dcg_reply_problem_with(rq, status, detail, NULL);
 }
 
 void dcg_reply_problem_at(struct dcg_request *rq, unsigned status, const char *kind, const char *where, const char *fmt, ...)
 {
-	char detail[600];
+	char detail[600], place[200];
 	va_list ap;
 	va_start(ap, fmt);
-	vsnprintf(detail, sizeof detail, fmt, ap);
+	print_detail(detail, sizeof detail, fmt, ap);
 	va_end(ap);
+	snprintf(place, sizeof place, "%s", where);
+	dcg_utf8_clean(place);
 	cJSON *errors = cJSON_CreateArray(), *error = cJSON_CreateObject();
-	dcg_put_text(rq, error, kind, where);
+	dcg_put_text(rq, error, kind, place);
 	dcg_put_text(rq, error, "detail", detail);
 	dcg_put_item(rq, errors, error);
 	char text[160];
@@ -173,7 +182,7 @@ static unsigned status_of(int code)
  * the client's making, and /openapi.json shall tell the truth. */
 static int is_expected(const struct dcg_request *rq, unsigned status)
 {
-	if (status == 503 || (status == 507 && rq->unsafe))
+	if (status == 503 || (status == 507 && rq->unsafe && !(rq->route->flags & DCG_ROUTE_READS)))
 		return 1;
 	for (const struct dcg_answer *a = rq->route->answers; a->status; a++)
 		if (a->status == (int)status)

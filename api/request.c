@@ -20,6 +20,7 @@ static const char *const header_names[DCG_HEADERS] = {
 	[DCG_HEADER_IF_RANGE] = "If-Range", [DCG_HEADER_RANGE] = "Range", [DCG_HEADER_LAST_EVENT_ID] = "Last-Event-ID",
 	[DCG_HEADER_SEC_FETCH_SITE] = "Sec-Fetch-Site", [DCG_HEADER_SEC_FETCH_MODE] = "Sec-Fetch-Mode",
 	[DCG_HEADER_SEC_FETCH_DEST] = "Sec-Fetch-Dest", [DCG_HEADER_IDEMPOTENCY_KEY] = "Idempotency-Key",
+	[DCG_HEADER_AUTHORIZATION] = "Authorization",
 };
 
 /* 0: none. */
@@ -45,9 +46,26 @@ void *dcg_request_new(void *cls, const char *uri, struct MHD_Connection *connect
 	rq->peer = info->socket_context;
 	rq->method = "";
 	rq->started_s = dcg_api_clock_s();
+	dcg_request_drop(rq->peer->request);
+	rq->peer->request = rq;
 	set_deadline(rq, api->request_timeout_s);
 	atomic_fetch_add(&api->open_requests, 1);
 	return rq;
+}
+
+void dcg_request_drop(struct dcg_request *rq)
+{
+	if (!rq)
+		return;
+	rq->peer->request = NULL;
+	atomic_fetch_sub(&rq->api->open_requests, 1);
+	if (rq->response)
+		MHD_destroy_response(rq->response);
+	cJSON_Delete(rq->json);
+	dcg_text_done(&rq->body);
+	free(rq->scratch);
+	free(rq->uri);
+	free(rq);
 }
 
 void dcg_request_completed(void *cls, struct MHD_Connection *connection, void **request, enum MHD_RequestTerminationCode how)
@@ -63,15 +81,8 @@ void dcg_request_completed(void *cls, struct MHD_Connection *connection, void **
 		dcg_traffic_count(api->traffic, rq, rq->route && rq->route->flags & DCG_ROUTE_STREAM ? -1 : seconds);
 	/* For the next: it may be long in coming, and then takes its time to arrive. */
 	set_deadline(rq, DCG_API_IDLE_S + api->request_timeout_s);
-	if (rq->response)
-		MHD_destroy_response(rq->response);
-	cJSON_Delete(rq->json);
-	dcg_text_done(&rq->body);
-	free(rq->scratch);
-	free(rq->uri);
-	free(rq);
+	dcg_request_drop(rq);
 	*request = NULL;
-	atomic_fetch_sub(&api->open_requests, 1);
 }
 
 static enum MHD_Result take_header(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_size, const char *value, size_t size)
@@ -110,7 +121,8 @@ static enum MHD_Result begin(struct dcg_request *rq, const char *method)
 	rq->head = strcmp(method, "HEAD") == 0;
 	rq->unsafe = !rq->head && strcmp(method, "GET") != 0;
 	MHD_get_connection_values_n(rq->connection, MHD_HEADER_KIND, take_header, rq);
-	int refused = dcg_router_split(rq) || dcg_guard_check(rq) || dcg_router_find(rq);
+	int refused = dcg_router_split(rq) || dcg_guard_check(rq) || dcg_router_find(rq) || dcg_access_check(rq) ||
+		dcg_router_query(rq) || dcg_guard_conditions(rq);
 	refused = dcg_guard_body(rq, refused) != 0;
 	if (refused && (rq->close || !rq->body_length))
 		return answer(rq);

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "api/access.h"
 #include "api/text.h"
 
 struct dcg_api;
@@ -47,14 +48,17 @@ enum {
 	DCG_ROUTE_MATCH = 16,       /* looks at If-Match: 412 */
 	DCG_ROUTE_RANGE = 32,       /* 206, 416 */
 	DCG_ROUTE_STREAM = 256,     /* the answer has no end: it is not timed */
+	DCG_ROUTE_READS = 1024,     /* stores nothing, whatever its method: no 507 */
 	DCG_ROUTE_KEY = 128,        /* looks at Idempotency-Key */
 	DCG_ROUTE_PAGE = 64,        /* a browser may come from another site by following a link */
+	DCG_ROUTE_MATCH_NEEDED = 512, /* wants If-Match: 428 without it */
 };
 
 struct dcg_route {
 	const char *method;  /* GET also answers HEAD */
 	const char *pattern; /* "/jobs/{id}/samples/step-{step}.png": {name} is a data set's
 	                        name, every other brace a whole number (the first is `id`) */
+	enum dcg_scope scope; /* what a token must have; DCG_SCOPE_NONE: nobody is asked for one */
 	void (*handle)(struct dcg_request *rq);
 	unsigned flags;
 	size_t body_max;     /* 0: takes no body */
@@ -69,7 +73,7 @@ enum dcg_header {
 	DCG_HEADER_HOST, DCG_HEADER_ORIGIN, DCG_HEADER_ACCEPT, DCG_HEADER_CONTENT_TYPE, DCG_HEADER_CONTENT_LENGTH,
 	DCG_HEADER_TRANSFER_ENCODING, DCG_HEADER_EXPECT, DCG_HEADER_IF_MATCH, DCG_HEADER_IF_NONE_MATCH,
 	DCG_HEADER_IF_RANGE, DCG_HEADER_RANGE, DCG_HEADER_LAST_EVENT_ID, DCG_HEADER_SEC_FETCH_SITE,
-	DCG_HEADER_SEC_FETCH_MODE, DCG_HEADER_SEC_FETCH_DEST, DCG_HEADER_IDEMPOTENCY_KEY, DCG_HEADERS,
+	DCG_HEADER_SEC_FETCH_MODE, DCG_HEADER_SEC_FETCH_DEST, DCG_HEADER_IDEMPOTENCY_KEY, DCG_HEADER_AUTHORIZATION, DCG_HEADERS,
 };
 
 enum dcg_phase { DCG_PHASE_HEADERS, DCG_PHASE_BODY, DCG_PHASE_DRAIN, DCG_PHASE_WORK, DCG_PHASE_SENT };
@@ -91,6 +95,7 @@ struct dcg_request {
 	int header_count[DCG_HEADERS];
 
 	const struct dcg_route *route;
+	struct dcg_who who;          /* asks; known once dcg_access_check was called */
 	const struct dcg_page *page; /* instead of a route: a file of the page */
 	int64_t id, number;          /* first and second number of the path */
 	char name[DCG_NAME_TEXT];
@@ -112,9 +117,14 @@ void *dcg_request_new(void *api, const char *uri, struct MHD_Connection *connect
 enum MHD_Result dcg_request_handle(void *api, struct MHD_Connection *connection, const char *url, const char *method,
 	const char *version, const char *upload, size_t *upload_size, void **request);
 void dcg_request_completed(void *api, struct MHD_Connection *connection, void **request, enum MHD_RequestTerminationCode how);
+/* Frees one that libmicrohttpd answered by itself (more query parameters than it has room for) and never told of
+ * again. NULL is legal. */
+void dcg_request_drop(struct dcg_request *rq);
 
 /* guard.c: may this be served at all? 0, or -1 with the refusal as reply. */
 int dcg_guard_check(struct dcg_request *rq);
+/* Are the conditions there that the route wants? The same. */
+int dcg_guard_conditions(struct dcg_request *rq);
 /* Is there a body, of a size and type the route takes? The same. refused: there is a reply
  * already; then this only decides how to get rid of the body. */
 int dcg_guard_body(struct dcg_request *rq, int refused);
@@ -123,8 +133,10 @@ int dcg_guard_host(const char *text, char out[256], int *ret_port);
 
 /* router.c. Split and decode rq->uri; the same results. */
 int dcg_router_split(struct dcg_request *rq);
-/* Find the route or page, its numbers, name and query parameters. */
+/* Find the route or page, its numbers and name. */
 int dcg_router_find(struct dcg_request *rq);
+/* Take and check its query parameters. */
+int dcg_router_query(struct dcg_request *rq);
 /* May n bytes be the name of a data set? */
 int dcg_dataset_name(const char *s, size_t n);
 /* A query parameter by name: as text (NULL: absent) or as a number (absent: -1). */
@@ -132,6 +144,7 @@ const char *dcg_query_text(const struct dcg_request *rq, const char *name);
 int64_t dcg_query_number(const struct dcg_request *rq, const char *name);
 /* Index of a query parameter's value in choices (NULL-terminated); -1: absent; -2 with a reply
  * when it is none of them. */
+extern const char *const dcg_truth[]; /* choices whose index is the value */
 int dcg_query_choice(struct dcg_request *rq, const char *name, const char *const *choices);
 /* The cursor of a list whose cursors are `kind` followed by text or a number. 0 with
  * *ret untouched when absent; -1 with a reply when it is not one of ours. */

@@ -175,15 +175,14 @@ static void take_query(struct dcg_request *rq, const char *name, const char *val
 		snprintf(text, sizeof text, "expected a text of %lld to %lld characters, found %zu", (long long)row->min, (long long)row->max, n);
 	}
 	/* A cut name or value may have lost half a character. */
-	for (size_t n = strlen(text); n && !dcg_utf8_valid(text, n); n--)
-		text[n - 1] = 0;
+	dcg_utf8_clean(text);
 	cJSON *error = cJSON_CreateObject();
 	dcg_put_text(rq, error, "parameter", name);
 	dcg_put_text(rq, error, "detail", text);
 	dcg_put_item(rq, errors, error);
 }
 
-static int parse_query(struct dcg_request *rq)
+int dcg_router_query(struct dcg_request *rq)
 {
 	const char *mark = strchr(rq->uri, '?');
 	if (mark && rq->route->flags & DCG_ROUTE_PAGE)
@@ -264,7 +263,7 @@ int dcg_router_find(struct dcg_request *rq)
 		not_allowed(rq);
 		return -1;
 	}
-	return parse_query(rq);
+	return 0;
 }
 
 const char *dcg_query_text(const struct dcg_request *rq, const char *name)
@@ -278,6 +277,8 @@ int64_t dcg_query_number(const struct dcg_request *rq, const char *name)
 	const char *s = dcg_query_text(rq, name);
 	return s ? dcg_decimal(s, strlen(s)) : -1;
 }
+
+const char *const dcg_truth[] = { "false", "true", NULL };
 
 int dcg_query_choice(struct dcg_request *rq, const char *name, const char *const *choices)
 {

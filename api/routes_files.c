@@ -2,16 +2,17 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/handlers.h"
+#include "base/sha256.h"
 
 /* limit + 1 files of a job in order of step after the cursor; -1 with a reply. */
 static int read_page(struct dcg_request *rq, enum dcg_file_kind kind, struct dcg_file_row **ret, size_t *ret_count)
 {
 	struct dcg_error err;
 	int64_t after = -1;
-	static const char *const truth[] = { "false", "true", NULL };
-	struct dcg_file_filter f = { dcg_query_number(rq, "epoch"), kind == DCG_FILE_SAMPLE ? -1 : dcg_query_choice(rq, "pinned", truth) };
+	struct dcg_file_filter f = { dcg_query_number(rq, "epoch"), kind == DCG_FILE_SAMPLE ? -1 : dcg_query_choice(rq, "pinned", dcg_truth) };
 	if (f.pinned < -1 || dcg_query_cursor(rq, kind == DCG_FILE_SAMPLE ? 's' : 'c', &after) || dcg_find_job(rq, NULL))
 		return -1;
 	if (dcg_store_files(rq->api->store, kind, rq->id, after, (int)dcg_query_number(rq, "limit") + 1, &f, ret, ret_count, &err)) {
@@ -111,20 +112,55 @@ static int find_checkpoint(struct dcg_request *rq, struct dcg_file_row *ret)
 	return r;
 }
 
+/* The entity tag of a checkpoint's record: it changes with whatever of it can change. */
+static void tag_of(const struct dcg_file_row *row, char tag[DCG_SHA256_HEX])
+{
+	char text[sizeof row->label + sizeof row->sha256 + 100];
+	int n = snprintf(text, sizeof text, "%" PRId64 " %s %" PRId64 " %.17g %d %s", row->id, row->sha256, row->created_ms, row->score, row->pinned, row->label);
+	dcg_sha256(text, (size_t)n, tag);
+}
+
+static void reply_checkpoint(struct dcg_request *rq, const struct dcg_file_row *row)
+{
+	char tag[DCG_SHA256_HEX];
+	tag_of(row, tag);
+	dcg_reply_json(rq, 200, dcg_checkpoint_json(row));
+	dcg_reply_tag(rq, tag);
+}
+
 void dcg_route_checkpoint_get(struct dcg_request *rq)
 {
 	struct dcg_file_row row;
-	if (!find_checkpoint(rq, &row))
-		dcg_reply_json(rq, 200, dcg_checkpoint_json(&row));
+	char tag[DCG_SHA256_HEX];
+	if (find_checkpoint(rq, &row))
+		return;
+	tag_of(&row, tag);
+	if (!dcg_reply_unchanged(rq, tag))
+		reply_checkpoint(rq, &row);
 }
 
 void dcg_route_checkpoint_edit(struct dcg_request *rq)
 {
-	struct dcg_invalid inv = { 0 };
-	if (dcg_jobs_checkpoint_edit(rq->api->jobs, rq->id, rq->json, &inv))
-		dcg_reply_invalid(rq, &inv);
-	else
-		dcg_route_checkpoint_get(rq);
+	const char *match = rq->header[DCG_HEADER_IF_MATCH];
+	struct dcg_file_row row;
+	char tag[DCG_SHA256_HEX];
+	int r;
+	do {
+		struct dcg_invalid inv = { 0 };
+		if (find_checkpoint(rq, &row))
+			return;
+		tag_of(&row, tag);
+		if (!dcg_reply_matches(rq, tag))
+			return;
+		/* Another may change it in between: then look again whether it matches. */
+		r = dcg_jobs_checkpoint_edit(rq->api->jobs, rq->id, rq->json, strcmp(match, "*") != 0 ? &row : NULL, &inv);
+		if (r && r != DCG_ESTATE) {
+			dcg_reply_invalid(rq, &inv);
+			return;
+		}
+	} while (r);
+	if (!find_checkpoint(rq, &row))
+		reply_checkpoint(rq, &row);
 }
 
 void dcg_route_checkpoint_file(struct dcg_request *rq)

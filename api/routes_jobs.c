@@ -44,7 +44,8 @@ void dcg_route_jobs_list(struct dcg_request *rq)
 	struct dcg_error err;
 	size_t count;
 	char next[24];
-	if (dcg_query_cursor(rq, 'j', &f.before_id))
+	f.pinned = dcg_query_choice(rq, "pinned", dcg_truth);
+	if (f.pinned < -1 || dcg_query_cursor(rq, 'j', &f.before_id))
 		return;
 	if (state && (f.state = dcg_job_state_from_name(state)) < 0) {
 		dcg_reply_problem_at(rq, 400, "parameter", "state",

@@ -100,7 +100,7 @@ static int put_jobs(struct dcg_text *t, struct dcg_store *store, struct dcg_erro
 {
 	static const enum dcg_job_state at_work[] = { DCG_JOB_RUNNING, DCG_JOB_PREPARING };
 	for (size_t i = 0; i < sizeof at_work / sizeof *at_work; i++) {
-		struct dcg_job_filter f = { .state = (int)at_work[i], .limit = 1 };
+		struct dcg_job_filter f = { .pinned = -1, .state = (int)at_work[i], .limit = 1 };
 		struct dcg_job_row *rows;
 		size_t count;
 		int r = dcg_store_jobs(store, &f, &rows, &count, err);

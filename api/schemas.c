@@ -8,6 +8,7 @@
 #define TEXT "{\"type\":\"string\"}"
 #define TEXT_OR_NULL "{\"type\":[\"string\",\"null\"]}"
 #define FLAG "{\"type\":\"boolean\"}"
+#define NO_NUL "\"pattern\":\"^[^\\\\u0000]*$\""
 #define TIME "{\"type\":\"string\",\"format\":\"date-time\"}"
 #define TIME_OR_NULL "{\"type\":[\"string\",\"null\"],\"format\":\"date-time\"}"
 #define TEXTS "{\"type\":\"array\",\"items\":" TEXT "}"
@@ -23,17 +24,18 @@ const struct dcg_schema dcg_schemas[] = {
 	{ "Nothing", "{\"type\":\"object\",\"maxProperties\":0}" },
 	{ "Job", OBJECT("\"id\",\"state\",\"dataset\",\"params\",\"version\"",
 		"\"id\":" WHOLE ",\"name\":" TEXT ",\"note\":" TEXT ",\"tags\":" TEXTS ",\"state\":{\"type\":\"string\",\"enum\":[\"queued\",\"preparing\",\"running\",\"paused\","
-		"\"succeeded\",\"failed\",\"cancelled\"]},\"dataset\":" TEXT ",\"priority\":" WHOLE ",\"epoch\":" WHOLE ",\"epochs\":" WHOLE
+		"\"succeeded\",\"failed\",\"cancelled\"]},\"dataset\":" TEXT ",\"priority\":" WHOLE ",\"pinned\":{\"type\":\"boolean\"},\"epoch\":" WHOLE ",\"epochs\":" WHOLE
 		",\"step\":" WHOLE ",\"steps_per_epoch\":{\"type\":[\"integer\",\"null\"]},\"steps_total\":{\"type\":[\"integer\",\"null\"]}"
 		",\"images_per_s\":" NUMBER_OR_NULL ",\"eta_s\":" NUMBER_OR_NULL ",\"loss_d\":" NUMBER_OR_NULL ",\"loss_g\":" NUMBER_OR_NULL
 		",\"d_real\":" NUMBER_OR_NULL ",\"d_fake\":" NUMBER_OR_NULL ",\"error\":" TEXT_OR_NULL ",\"version\":" WHOLE
 		",\"params\":" REF("JobRequest") ",\"created_at\":" TIME ",\"started_at\":" TIME_OR_NULL ",\"finished_at\":" TIME_OR_NULL) },
 	{ "JobPatch", "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
-		"\"name\":{\"type\":\"string\",\"maxLength\":63,\"description\":\"at most 63 bytes\"},"
-		"\"note\":{\"type\":\"string\",\"maxLength\":4000,\"description\":\"lines of text\"},"
+		"\"name\":{\"type\":\"string\",\"maxLength\":63," NO_NUL ",\"description\":\"at most 63 bytes\"},"
+		"\"note\":{\"type\":\"string\",\"maxLength\":4000," NO_NUL ",\"description\":\"lines of text\"},"
 		"\"tags\":{\"type\":\"array\",\"maxItems\":16,\"uniqueItems\":true,\"items\":"
-		"{\"type\":\"string\",\"minLength\":1,\"maxLength\":40}},"
-		"\"priority\":{\"type\":\"integer\",\"minimum\":-100,\"maximum\":100}}}" },
+		"{\"type\":\"string\",\"minLength\":1,\"maxLength\":40," NO_NUL "}},"
+		"\"priority\":{\"type\":\"integer\",\"minimum\":-100,\"maximum\":100},"
+		"\"pinned\":{\"type\":\"boolean\",\"description\":\"a pinned job cannot be deleted\"}}}" },
 	{ "Jobs", LIST("jobs", REF("Job")) },
 	{ "Metrics", OBJECT("\"job\",\"from\",\"to\",\"series\"",
 		"\"job\":" WHOLE ",\"from\":" WHOLE ",\"to\":" WHOLE ",\"series\":{\"type\":\"object\",\"additionalProperties\":"
@@ -50,7 +52,7 @@ const struct dcg_schema dcg_schemas[] = {
 		",\"name\":" TEXT ",\"pinned\":" FLAG ",\"score\":" NUMBER_OR_NULL ",\"created_at\":" TIME ",\"url\":" TEXT) },
 	{ "CheckpointPatch", "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
 		"\"pinned\":{\"type\":\"boolean\",\"description\":\"kept, whatever keep_last says\"},"
-		"\"name\":{\"type\":\"string\",\"maxLength\":127,\"description\":\"at most 127 bytes\"}}}" },
+		"\"name\":{\"type\":\"string\",\"maxLength\":127," NO_NUL ",\"description\":\"at most 127 bytes\"}}}" },
 	{ "Checkpoints", LIST("checkpoints", REF("Checkpoint")) },
 	{ "Log", LIST("log", OBJECT("\"at\",\"level\",\"text\"",
 		"\"at\":" TIME ",\"level\":{\"type\":\"string\",\"enum\":[\"info\",\"warning\",\"error\"]},\"text\":" TEXT)) },
@@ -71,6 +73,11 @@ const struct dcg_schema dcg_schemas[] = {
 		"\"name\":{\"type\":\"string\",\"pattern\":\"^[a-z0-9][a-z0-9._-]*$\",\"maxLength\":63},"
 		"\"path\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":4095,\"description\":\"below one of the daemon's data set roots\"},"
 		"\"format\":{\"type\":\"string\",\"enum\":[\"auto\",\"idx\",\"cifar10\",\"cifar100\",\"folder\"],\"default\":\"auto\"}}}" },
+	{ "Session", OBJECT("\"needed\",\"name\",\"scope\",\"until\"",
+		"\"needed\":{\"type\":\"boolean\",\"description\":\"has this daemon tokens?\"},\"name\":" TEXT_OR_NULL
+		",\"scope\":{\"enum\":[\"read\",\"write\",\"admin\",null]},\"until\":" TIME_OR_NULL) },
+	{ "SessionRequest", "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"token\"],\"properties\":{"
+		"\"token\":{\"type\":\"string\"," NO_NUL "}}}" },
 	{ "Health", OBJECT("\"status\"", "\"status\":{\"const\":\"ok\"}") },
 	{ "Version", OBJECT("\"version\",\"kernels\",\"presets\"",
 		"\"name\":" TEXT ",\"version\":" TEXT ",\"kernels\":" TEXTS ",\"presets\":" TEXTS ",\"http\":" TEXT) },

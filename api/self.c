@@ -1,12 +1,9 @@
 /* A look at ourselves from outside, for the watchdog. */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "api/server.h"
@@ -23,12 +20,7 @@ static int wait_for(int fd, short events, int64_t end)
 int dcg_api_answers(const struct dcg_api *api, int timeout_ms, struct dcg_error *err)
 {
 	static const char question[] = "GET /readyz HTTP/1.1\r\nHost: localhost\r\nUser-Agent: dcgand-watchdog\r\nConnection: close\r\n\r\n";
-	union {
-		struct sockaddr any;
-		struct sockaddr_in v4;
-		struct sockaddr_un local;
-		struct sockaddr_storage room;
-	} a;
+	union dcg_address a;
 	socklen_t size = sizeof a;
 	char answer[16];
 	int64_t end = dcg_api_clock_ms() + timeout_ms;
@@ -38,7 +30,8 @@ int dcg_api_answers(const struct dcg_api *api, int timeout_ms, struct dcg_error 
 	int fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return dcg_error_sys(err, errno, "cannot make a socket");
-	if (a.any.sa_family == AF_INET) {
+	/* From 127.0.0.2 only loopback addresses, and the one that stands for all, can be reached. */
+	if (a.any.sa_family == AF_INET && (ntohl(a.v4.sin_addr.s_addr) >> 24 == 127 || a.v4.sin_addr.s_addr == htonl(INADDR_ANY))) {
 		/* An address of its own: no client's connections count against its share. */
 		struct sockaddr_in from = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000002) };
 		int r = bind(fd, (struct sockaddr *)&from, sizeof from);

@@ -11,7 +11,18 @@
 #include "base/sha256.h"
 
 /* What libmicrohttpd keeps for a connection: request line and headers must fit. */
-enum { CONNECTION_BYTES = 32 << 10, HTTP_THREADS = 2 };
+enum { CONNECTION_BYTES = 32 << 10 };
+
+/* A thread of libmicrohttpd takes 128 events at a time. When it got that many it waits for more,
+ * for as long as it would have waited for the first, before it looks at any: 128 clients that
+ * close at the same moment stop it for a minute. So none has as many connections. */
+enum { HTTP_THREADS = 2, THREAD_CONNECTIONS = 120 };
+
+static unsigned http_threads(const struct dcg_api *api)
+{
+	int n = (api->max_connections + THREAD_CONNECTIONS - 1) / THREAD_CONNECTIONS;
+	return (unsigned)(n > HTTP_THREADS ? n : HTTP_THREADS);
+}
 
 void dcg_api_log(const struct dcg_api *api, enum dcg_api_level level, const char *fmt, ...)
 {
@@ -90,12 +101,15 @@ int dcg_api_new(struct dcg_api **ret, const struct dcg_api_config *cfg, struct d
 	api->log_user = cfg->log_user;
 	api->heartbeat_s = cfg->heartbeat_s > 0 ? cfg->heartbeat_s : 15;
 	api->request_timeout_s = cfg->request_timeout_s > 0 ? cfg->request_timeout_s : 30;
+	api->session_hours = cfg->session_hours > 0 ? cfg->session_hours : 168;
 	api->max_connections = cfg->max_connections > 0 ? cfg->max_connections : 512;
 	api->max_streams = cfg->max_streams > 0 ? cfg->max_streams : 64;
 	int r = copy_hosts(api, cfg->allowed_hosts, err);
+	if (!r && cfg->tokens)
+		r = dcg_access_new(&api->access, api, cfg->tokens, cfg->state_folder, err);
 	if (r)
 		goto fail;
-	api->openapi = dcg_openapi_text();
+	api->openapi = dcg_openapi_text(api);
 	api->traffic = dcg_traffic_new();
 	if (!api->traffic || (cfg->web_folder && !(api->web_folder = strdup(cfg->web_folder))) || !api->openapi || dcg_pages_prepare(api)) {
 		r = dcg_error_set(err, DCG_ENOMEM, "out of memory");
@@ -108,6 +122,8 @@ int dcg_api_new(struct dcg_api **ret, const struct dcg_api_config *cfg, struct d
 	*ret = api;
 	return 0;
 fail:
+	if (api->access)
+		dcg_access_release(api->access); /* the tokens are still the caller's */
 	dcg_api_free(api);
 	return r;
 }
@@ -123,10 +139,11 @@ int dcg_api_start(struct dcg_api *api, struct dcg_error *err)
 		NULL, NULL, dcg_request_handle, api,
 		MHD_OPTION_EXTERNAL_LOGGER, log_http, api,
 		MHD_OPTION_LISTEN_SOCKET, api->listen_fd,
-		MHD_OPTION_THREAD_POOL_SIZE, (unsigned)HTTP_THREADS,
+		MHD_OPTION_THREAD_POOL_SIZE, http_threads(api),
 		MHD_OPTION_STRICT_FOR_CLIENT, 1,
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)api->max_connections,
-		/* All clients are this machine: one greedy program must leave some for the others. */
+		/* Behind a proxy, or on this machine, all clients have one address: one greedy program must
+		 * leave some for the others. */
 		MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)(api->max_connections - api->max_connections / 8),
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)DCG_API_IDLE_S,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
@@ -145,11 +162,17 @@ const char *dcg_api_url(const struct dcg_api *api)
 	return api->url;
 }
 
-void dcg_api_adjust(struct dcg_api *api, int heartbeat_s, int request_timeout_s, int max_streams)
+void dcg_api_adjust(struct dcg_api *api, int heartbeat_s, int request_timeout_s, int max_streams, int session_hours)
 {
 	atomic_store(&api->heartbeat_s, heartbeat_s);
 	atomic_store(&api->request_timeout_s, request_timeout_s);
 	atomic_store(&api->max_streams, max_streams);
+	atomic_store(&api->session_hours, session_hours);
+}
+
+int dcg_api_set_tokens(struct dcg_api *api, struct dcg_tokens *tokens)
+{
+	return dcg_access_replace(api->access, tokens);
 }
 
 void dcg_api_begin_stop(struct dcg_api *api)
@@ -163,6 +186,7 @@ void dcg_api_stop(struct dcg_api *api)
 	if (!api->http)
 		return;
 	/* New connections are refused at once, by the system. */
+	dcg_api_unlisten(api);
 	MHD_socket fd = MHD_quiesce_daemon(api->http);
 	if (fd != MHD_INVALID_SOCKET)
 		close(fd);
@@ -185,6 +209,8 @@ void dcg_api_free(struct dcg_api *api)
 	dcg_api_stop(api);
 	dcg_work_free(api->work);
 	dcg_hub_free(api->hub);
+	dcg_access_free(api->access);
+	dcg_api_unlisten(api);
 	if (api->listen_fd >= 0)
 		close(api->listen_fd);
 	pthread_mutex_destroy(&api->peers.lock);

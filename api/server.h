@@ -3,7 +3,11 @@
 #define DCG_API_SERVER_H
 
 #include <pthread.h>
+#include <netinet/in.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/un.h>
 
 #include "api/api.h"
 #include "api/pages.h"
@@ -12,6 +16,15 @@
 /* Seconds that libmicrohttpd lets a connection live without a byte moving. */
 enum { DCG_API_IDLE_S = 60 };
 
+/* Of a socket, whichever it is. */
+union dcg_address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+	struct sockaddr_un local;
+	struct sockaddr_storage room;
+};
+
 /* --- Connections (peer.c) ----------------------------------------------------------
  * libmicrohttpd's timeout counts inactivity only, so a client that sends a byte a second
  * lives for ever. Each connection therefore has a deadline by which its request must have
@@ -19,6 +32,7 @@ enum { DCG_API_IDLE_S = 60 };
 struct dcg_peer {
 	int fd;
 	_Atomic int64_t deadline_ms; /* monotonic; 0: none */
+	struct dcg_request *request;  /* begun and not completed, or NULL; of the connection's thread */
 	struct dcg_peer *prev, *next; /* by peers->lock */
 };
 struct dcg_peers {
@@ -58,11 +72,15 @@ struct dcg_api {
 	void *log_user;
 	char *web_folder;
 	char **allowed_hosts; /* lower case, NULL-terminated; or NULL */
-	atomic_int heartbeat_s, request_timeout_s, max_streams;
+	atomic_int heartbeat_s, request_timeout_s, max_streams, session_hours;
+	struct dcg_access *access; /* NULL: without tokens */
 	int max_connections;
 
 	int listen_fd;
-	char url[96];
+	char url[128];
+	char *socket_path;       /* of a Unix socket made by us; NULL: none */
+	dev_t socket_device;     /* which it is, for when another has been put in its place */
+	ino_t socket_inode;
 	struct MHD_Daemon *http; /* NULL: not started */
 	struct dcg_work *work;
 	struct dcg_hub *hub;
@@ -78,7 +96,9 @@ struct dcg_api {
 void dcg_api_log(const struct dcg_api *api, enum dcg_api_level level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* listen.c. */
 int dcg_api_listen(struct dcg_api *api, const char *listen_text, int listen_fd, struct dcg_error *err);
+/* Remove the Unix socket's file, if there is one, and ours. */
+void dcg_api_unlisten(struct dcg_api *api);
 /* openapi.c: the text, malloc'd. */
-char *dcg_openapi_text(void);
+char *dcg_openapi_text(const struct dcg_api *api);
 
 #endif

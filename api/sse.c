@@ -28,11 +28,13 @@ struct stream {
 	struct MHD_Connection *connection;
 	int fd;
 	int64_t job; /* 0: all */
+	struct dcg_who who;
 
 	/* The hub's thread's. */
 	int64_t position;    /* number of the newest event that was put into out */
 	int64_t told;        /* newest number the client has as its Last-Event-ID */
 	unsigned seen;       /* hub->changes when the store was last read to the end */
+	unsigned rights_seen; /* of dcg_access_holds */
 	int64_t last_out_ms; /* when something was put into out */
 
 	/* By hub->lock. */
@@ -40,7 +42,7 @@ struct stream {
 	struct dcg_text out;  /* bytes from sent on are waiting */
 	size_t sent;
 	int suspended;        /* the connection: resume it to send */
-	int left;             /* the client has closed its side: end */
+	int left;             /* the client has closed its side, or may not read any more: end */
 	int gone;             /* libmicrohttpd has let go of it; the hub's thread frees it */
 	int filling;          /* the hub's thread is at it, without the lock */
 	unsigned round;       /* of the hub's thread that served it last */
@@ -211,7 +213,9 @@ static int has_left(int fd)
 static void serve(struct dcg_hub *h, struct stream *s)
 {
 	int64_t now = dcg_api_clock_ms();
-	if (s->sent == s->out.size) {
+	if (!dcg_access_holds(h->api->access, &s->who, &s->rights_seen))
+		s->left = 1;
+	if (s->sent == s->out.size && !s->left) {
 		struct dcg_text out = s->out;
 		out.size = 0;
 		s->out = (struct dcg_text){ 0 };
@@ -228,7 +232,7 @@ static void serve(struct dcg_hub *h, struct stream *s)
 		}
 	}
 	if (s->suspended) {
-		s->left = has_left(s->fd);
+		s->left = s->left || has_left(s->fd);
 		if (s->out.size || s->out.failed || s->left) {
 			s->suspended = 0;
 			s->progress_ms = now;
@@ -306,6 +310,7 @@ void dcg_hub_open(struct dcg_hub *h, struct dcg_request *rq, int64_t job)
 	s->connection = rq->connection;
 	s->fd = rq->peer->fd;
 	s->job = job;
+	s->who = rq->who;
 	s->position = s->told = after < 0 ? newest : after;
 	s->seen = atomic_load(&h->changes) - 1; /* read at once */
 	s->progress_ms = s->last_out_ms = dcg_api_clock_ms();

@@ -122,6 +122,25 @@ int dcg_utf8_valid(const char *data, size_t size)
 	return 1;
 }
 
+void dcg_utf8_clean(char *s)
+{
+	while (*s) {
+		size_t n = 1;
+		while (n < 4 && s[n] && !dcg_utf8_valid(s, n))
+			n++;
+		if (dcg_utf8_valid(s, n)) {
+			s += n;
+			continue;
+		}
+		/* Only continuation bytes until the end: what vsnprintf had no room for. */
+		size_t rest = 1;
+		while ((s[rest] & 0xc0) == 0x80)
+			rest++;
+		*s = (unsigned char)*s >= 0xc2 && !s[rest] && rest < 4 ? 0 : '?';
+		s += *s != 0;
+	}
+}
+
 int64_t dcg_decimal(const char *s, size_t size)
 {
 	if (!size || size > 19 || (*s == '0' && size > 1))

@@ -24,6 +24,8 @@ const char *dcg_api_time(int64_t ms, char buf[DCG_TIME_TEXT]);
 
 /* Is it well-formed UTF-8 (no surrogates, nothing above U+10FFFF, no overlong forms)? */
 int dcg_utf8_valid(const char *data, size_t size);
+/* Make it so: a character cut off at the end goes, every other byte that is none becomes "?". */
+void dcg_utf8_clean(char *s);
 /* The whole of s as a decimal number 0 .. INT64_MAX without signs, spaces or leading zeros;
  * -1 otherwise. */
 int64_t dcg_decimal(const char *s, size_t size);

@@ -9,7 +9,7 @@ _Static_assert(sizeof dcg_traffic_seconds / sizeof *dcg_traffic_seconds == DCG_T
 
 /* Statuses that are given, and 0 for what this list forgot. */
 static const short statuses[] = {
-	200, 201, 202, 204, 206, 304, 400, 403, 404, 405, 406, 409, 411, 412, 413, 415, 416, 421, 422, 500, 503, 507, 0,
+	200, 201, 202, 204, 206, 304, 400, 401, 403, 404, 405, 406, 409, 411, 412, 413, 415, 416, 421, 422, 428, 500, 503, 507, 0,
 };
 enum { STATUSES = sizeof statuses / sizeof *statuses };
 _Static_assert(STATUSES <= sizeof ((struct dcg_traffic_row *)0)->status / sizeof *((struct dcg_traffic_row *)0)->status, "a row has room for all");

@@ -3,8 +3,13 @@ check_PROGRAMS += bench/dcgan-bench
 bench_dcgan_bench_SOURCES = bench/bench.c bench/bench.h bench/ceilings.c bench/count.c bench/layers.c bench/step.c
 bench_dcgan_bench_LDADD = libdcgan-core.la
 CLEANFILES += bench/dcgan-bench
-EXTRA_DIST += bench/peer.py bench/run bench/README.md
+EXTRA_DIST += bench/peer.py bench/run bench/scale bench/service bench/README.md
 
 bench: bench/dcgan-bench
 	$(PYTHON) $(top_srcdir)/bench/run --program bench/dcgan-bench $(BENCH_ARGS)
+if DAEMON
+bench-service: dcgand
+	$(PYTHON) $(top_srcdir)/bench/service --program ./dcgand $(BENCH_ARGS)
+.PHONY: bench-service
+endif
 .PHONY: bench

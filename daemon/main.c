@@ -8,9 +8,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "api/tokens.h"
 #include "base/file.h"
 #include "daemon/log.h"
 #include "daemon/notify.h"
@@ -25,13 +27,14 @@ static void print_fault(void *user, const char *text)
 	fprintf(stderr, "dcgand: %s\n", text);
 }
 
-static int start(struct dcg_daemon *d, struct dcg_error *err)
+static int start(struct dcg_daemon *d, struct dcg_tokens **tokens, struct dcg_error *err)
 {
 	const struct dcg_options *o = &d->options;
 	const struct dcg_jobs_config jobs = { .state_folder = o->state_dir, .dataset_roots = (const char *const *)o->dataset_roots, .max_queued = o->max_queued,
 		.disk_reserve = o->disk_reserve_mb ? (int64_t)o->disk_reserve_mb << 20 : -1 };
 	const struct dcg_api_config api = {
 		.listen = o->listen, .listen_fd = dcg_notify_socket(), .web_folder = o->web_dir, .allowed_hosts = (const char *const *)o->allowed_hosts,
+		.tokens = *tokens, .state_folder = o->state_dir, .session_hours = o->session_hours,
 		.heartbeat_s = o->heartbeat_s, .request_timeout_s = o->request_timeout_s, .max_connections = o->max_connections, .max_streams = o->max_streams, .log = dcg_log_line,
 	};
 	d->done_fd = eventfd(0, EFD_CLOEXEC);
@@ -44,18 +47,27 @@ static int start(struct dcg_daemon *d, struct dcg_error *err)
 	if (!r)
 		r = dcg_api_new(&d->api, &api, d->jobs, err);
 	if (!r)
+		*tokens = NULL; /* they are the api's now */
+	if (!r)
 		r = dcg_jobs_start(d->jobs, err);
 	if (!r)
 		r = dcg_api_start(d->api, err);
 	return r;
 }
 
-static int run(struct dcg_daemon *d)
+/* Takes tokens. */
+static int run(struct dcg_daemon *d, struct dcg_tokens *tokens)
 {
 	struct dcg_error err;
 	dcg_log_begin((enum dcg_api_level)d->options.log_level);
 	dcg_watchdog_begin(&d->watchdog);
-	int r = start(d, &err);
+	/* Who set tokens up by LoadCredential= under another name must not believe that they hold. */
+	if (tokens)
+		dcg_log(tokens->count ? DCG_API_INFO : DCG_API_WARNING, "%zu token%s in %s: nobody gets in without one", tokens->count,
+			tokens->count == 1 ? "" : "s", d->options.tokens);
+	else if (getenv("CREDENTIALS_DIRECTORY"))
+		dcg_log(DCG_API_WARNING, "expected a credential named tokens, found none: everybody may do everything");
+	int r = start(d, &tokens, &err);
 	if (r) {
 		dcg_log(DCG_API_ERROR, "%s", err.text);
 		dcg_notify("STATUS=%s", err.text);
@@ -68,12 +80,33 @@ static int run(struct dcg_daemon *d)
 		dcg_serve(d);
 	}
 	dcg_api_free(d->api);
+	dcg_tokens_free(tokens);
 	dcg_jobs_free(d->jobs);
 	if (d->signal_fd >= 0)
 		close(d->signal_fd);
 	if (d->done_fd >= 0)
 		close(d->done_fd);
 	return r ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* The secret alone goes to standard output, so that it can be sent to where it is needed. */
+static int new_token(const struct dcg_options *o)
+{
+	struct dcg_error err;
+	char secret[DCG_TOKEN_SECRET];
+	if (dcg_tokens_add(o->tokens, o->new_token, dcg_scope_from_name(o->scope), secret, &err)) {
+		print_fault(NULL, err.text);
+		return EXIT_CONFIGURATION;
+	}
+	int lost = puts(secret) == EOF || fflush(stdout) == EOF;
+	explicit_bzero(secret, sizeof secret);
+	if (lost) {
+		fprintf(stderr, "dcgand: the secret could not be shown and is lost: remove the line of %s from %s\n", o->new_token, o->tokens);
+		return EXIT_FAILURE;
+	}
+	fprintf(stderr, "dcgand: %s has a token of scope %s now, in %s. The secret is shown only this once. A daemon that is running takes note when "
+		"it is reloaded; one that gets the file by LoadCredential=, when it is restarted.\n", o->new_token, o->scope, o->tokens);
+	return EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)
@@ -85,6 +118,7 @@ int main(int argc, char **argv)
 		fputs("Try dcgand --help\n", stderr);
 		return EXIT_CONFIGURATION;
 	}
+	struct dcg_tokens *tokens = NULL;
 	int status = EXIT_SUCCESS;
 	if (d.options.help) {
 		dcg_options_help(stdout);
@@ -95,8 +129,14 @@ int main(int argc, char **argv)
 			print_fault(NULL, err.text);
 			status = EXIT_CONFIGURATION;
 		}
-	} else if (!d.options.check_config) {
-		status = run(&d);
+	} else if (d.options.new_token) {
+		status = new_token(&d.options);
+	} else if (d.options.tokens && dcg_tokens_read(&tokens, d.options.tokens, print_fault, NULL)) {
+		status = EXIT_CONFIGURATION;
+	} else if (d.options.check_config) {
+		dcg_tokens_free(tokens);
+	} else {
+		status = run(&d, tokens);
 	}
 	dcg_options_done(&d.options);
 	return status;

@@ -3,7 +3,9 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "api/api.h"
 #include "daemon/table.h"
 
 enum { FAULTS_TOLD = 20 };
@@ -51,6 +53,37 @@ static void read_words(struct dcg_options *o, int argc, char **argv, const struc
 	}
 }
 
+/* systemd's LoadCredential=tokens:FILE is all that it takes. */
+static void use_credential(struct dcg_options *o, struct dcg_faults *faults)
+{
+	const char *folder = getenv("CREDENTIALS_DIRECTORY");
+	struct dcg_error err;
+	char *path;
+	if (!folder || !*folder)
+		return;
+	if (asprintf(&path, "%s/tokens", folder) < 0) {
+		dcg_fault(faults, "CREDENTIALS_DIRECTORY: out of memory");
+		return;
+	}
+	if (!access(path, F_OK) && dcg_option_set(o, dcg_option_find("tokens", 6), path, &err))
+		dcg_fault(faults, "CREDENTIALS_DIRECTORY: %s", err.text);
+	free(path);
+}
+
+/* What no option can know alone. */
+static void judge_together(const struct dcg_options *o, struct dcg_faults *faults)
+{
+	struct dcg_error err;
+	if (!o->tokens && dcg_api_check_private(o->listen, &err))
+		dcg_fault(faults, "listen: %s", err.text);
+	if (o->new_token && !o->scope)
+		dcg_fault(faults, "--new-token: expected --scope with it: read, write or admin");
+	if (o->scope && !o->new_token)
+		dcg_fault(faults, "--scope: expected --new-token with it");
+	if (o->new_token && !o->tokens)
+		dcg_fault(faults, "--new-token: expected --tokens FILE, or a --config file that says tokens = FILE");
+}
+
 int dcg_options_load(struct dcg_options *ret, int argc, char **argv, struct dcg_faults *faults)
 {
 	struct dcg_options o = { 0 };
@@ -62,12 +95,15 @@ int dcg_options_load(struct dcg_options *ret, int argc, char **argv, struct dcg_
 	const char *state = getenv("STATE_DIRECTORY");
 	if (state && *state && !strchr(state, ':') && dcg_option_set(&o, dcg_option_find("state-dir", 9), state, &err))
 		dcg_fault(faults, "STATE_DIRECTORY: %s", err.text);
+	use_credential(&o, faults);
 	read_words(&o, argc, argv, dcg_option_find("config", 6), faults);
 	read_words(&o, argc, argv, dcg_option_find("help", 4), faults);
 	read_words(&o, argc, argv, dcg_option_find("version", 7), faults);
 	if (o.config && !o.help && !o.version)
 		dcg_config_read(&o, o.config, faults);
 	read_words(&o, argc, argv, NULL, faults);
+	if (!faults->count && !o.help && !o.version)
+		judge_together(&o, faults);
 	if (faults->count) {
 		dcg_options_done(&o);
 		return DCG_EINVAL;

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "api/tokens.h"
 #include "daemon/log.h"
 #include "daemon/notify.h"
 #include "daemon/signals.h"
@@ -47,22 +48,38 @@ static void log_change(void *user, int in_effect, const char *text)
 	dcg_log(in_effect ? DCG_API_INFO : DCG_API_WARNING, "reload: %s", text);
 }
 
+/* The file of tokens again; which file it is changes at the next start only. */
+static int read_tokens(const struct dcg_options *o, struct dcg_tokens **ret)
+{
+	*ret = NULL;
+	return o->tokens ? dcg_tokens_read(ret, o->tokens, log_fault, NULL) : 0;
+}
+
 /* All of the new configuration is judged before any of it holds. */
 static void reload(struct dcg_daemon *d)
 {
 	struct dcg_options to, *o = &d->options;
 	struct dcg_faults faults = { .tell = log_fault };
+	struct dcg_tokens *tokens;
 	struct timespec t;
 	int changes = 0;
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	dcg_notify("RELOADING=1\nMONOTONIC_USEC=%lld\nSTATUS=Reading %s", (long long)t.tv_sec * 1000000 + t.tv_nsec / 1000, o->config);
+	dcg_notify("RELOADING=1\nMONOTONIC_USEC=%lld\nSTATUS=Reading %s", (long long)t.tv_sec * 1000000 + t.tv_nsec / 1000, o->config ? o->config : o->tokens);
 	if (dcg_options_load(&to, d->argc, d->argv, &faults)) {
 		dcg_log(DCG_API_ERROR, "reload: the old configuration stays");
+	} else if (read_tokens(o, &tokens)) {
+		dcg_options_done(&to);
+		dcg_log(DCG_API_ERROR, "reload: the old configuration stays, and the old tokens");
 	} else {
+		size_t count = tokens ? tokens->count : 0;
 		dcg_options_reload(o, &to, log_change, &changes);
 		dcg_options_done(&to);
 		dcg_log_limit((enum dcg_api_level)o->log_level);
-		dcg_api_adjust(d->api, o->heartbeat_s, o->request_timeout_s, o->max_streams);
+		dcg_api_adjust(d->api, o->heartbeat_s, o->request_timeout_s, o->max_streams, o->session_hours);
+		if (tokens && dcg_api_set_tokens(d->api, tokens)) {
+			dcg_log(DCG_API_INFO, "reload: tokens: others than before, now %zu", count);
+			changes++;
+		}
 		dcg_jobs_adjust(d->jobs, o->max_queued);
 		if (!changes)
 			dcg_log(DCG_API_INFO, "reload: nothing has changed");
@@ -116,7 +133,7 @@ void dcg_serve(struct dcg_daemon *d)
 	for (;;) {
 		int number = wait_signal(d, dcg_watchdog_wait(&d->watchdog, supervised ? STATUS_MS : -1), &done);
 		/* Without a file there is nothing to read again: a closed terminal ends us. */
-		if (number == SIGHUP && d->options.config)
+		if (number == SIGHUP && (d->options.config || d->options.tokens))
 			reload(d);
 		else if (number)
 			break;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/tokens.h"
 
 #define FIELD(f) offsetof(struct dcg_options, f)
 #define TEXT DCG_OPTION_TEXT
@@ -14,7 +15,10 @@ enum { START, RELOAD };
 
 const struct dcg_option_row dcg_option_rows[] = {
 	{ "listen", "http", "ADDRESS:PORT", TEXT, FIELD(listen), 0, 0, START, "127.0.0.1:8080",
-	  "where to serve HTTP: a loopback address; port 0 takes a free one", dcg_api_check_listen },
+	  "where to serve HTTP: a loopback address, with tokens any other, or unix:/PATH; port 0 takes a free one", dcg_api_check_listen },
+	{ "tokens", "http", "FILE", TEXT, FIELD(tokens), 0, 0, START, NULL,
+	  "who may ask, and for what; read again on reload, too (default: $CREDENTIALS_DIRECTORY/tokens if it is there, else everybody may do everything)" },
+	{ "session-hours", "http", "HOURS", WHOLE, FIELD(session_hours), 1, 8760, RELOAD, "168", "how long a log-in on the page lasts" },
 	{ "allowed-host", "http", "NAME", LIST, FIELD(allowed_hosts), 0, 0, START, NULL,
 	  "name that clients may use for this daemon besides localhost; may be given again", dcg_api_check_host },
 	{ "web-dir", "http", "DIR", TEXT, FIELD(web_dir), 0, 0, START, NULL,
@@ -36,6 +40,9 @@ const struct dcg_option_row dcg_option_rows[] = {
 	{ "config", NULL, "FILE", TEXT, FIELD(config), 0, 0, START, NULL, "read options from this file, too; the command line wins over it" },
 	{ "check-config", NULL, NULL, FLAG, FIELD(check_config), 0, 0, START, NULL, "tell every fault of file and command line, and exit" },
 	{ "print-config", NULL, NULL, FLAG, FIELD(print_config), 0, 0, START, NULL, "show what is in effect as a configuration file, and exit" },
+	{ "new-token", NULL, "NAME", TEXT, FIELD(new_token), 0, 0, START, NULL,
+	  "make a token, add it to the file of tokens, show its secret, and exit; needs --scope", dcg_tokens_check_name },
+	{ "scope", NULL, "SCOPE", TEXT, FIELD(scope), 0, 0, START, NULL, "what the new token may do: read, write or admin", dcg_tokens_check_scope },
 	{ "help", NULL, NULL, FLAG, FIELD(help), 0, 0, START, NULL, "show this and exit" },
 	{ "version", NULL, NULL, FLAG, FIELD(version), 0, 0, START, NULL, "show the version and exit" },
 	{ 0 },

@@ -80,9 +80,11 @@ int dcg_jobs_act(struct dcg_jobs *j, int64_t id, enum dcg_job_action action, str
 	enum dcg_job_state to = DCG_JOB_STATES;
 	if (id <= 0)
 		return dcg_error_set(err, DCG_ENOENT, "there is no job %lld", (long long)id);
+	/* The last of the disk is not for files that somebody asks for. */
+	int low = action == DCG_ACTION_SAMPLE || action == DCG_ACTION_CHECKPOINT ? dcg_room_is_low(j, err) : 0;
 	pthread_mutex_lock(&j->lock);
 	int at_work = j->current.id == id;
-	int r = at_work ? wish(j, action, err) : 0;
+	int r = !at_work ? 0 : low ? low : wish(j, action, err);
 	pthread_mutex_unlock(&j->lock);
 	if (at_work)
 		return r;
@@ -92,7 +94,7 @@ int dcg_jobs_act(struct dcg_jobs *j, int64_t id, enum dcg_job_action action, str
 	/* The worker may have taken it before we got the transaction; now it cannot. */
 	pthread_mutex_lock(&j->lock);
 	if ((at_work = j->current.id == id))
-		r = wish(j, action, err);
+		r = low ? low : wish(j, action, err);
 	pthread_mutex_unlock(&j->lock);
 	if (at_work) {
 		dcg_store_rollback(tx);
@@ -131,6 +133,8 @@ int dcg_jobs_delete(struct dcg_jobs *j, int64_t id, struct dcg_error *err)
 	/* Preparing or running without being current: nothing could be recorded, see worker.c. */
 	if (at_work || row.state == DCG_JOB_PREPARING || row.state == DCG_JOB_RUNNING)
 		r = dcg_error_set(err, DCG_ESTATE, "job %lld is %s and cannot be deleted: cancel it first", (long long)id, dcg_job_state_name(row.state));
+	if (!r && row.pinned)
+		r = dcg_error_set(err, DCG_ESTATE, "job %lld is pinned and cannot be deleted: take its pin away first", (long long)id);
 	if (!r && !(r = dcg_job_files(j, DCG_FILE_CHECKPOINT, id, -1, &files, &count, err)))
 		r = dcg_checkpoints_in_use(j, files, count, id, &user, err);
 	if (!r && user)

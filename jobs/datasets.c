@@ -101,6 +101,8 @@ int dcg_jobs_dataset_register(struct dcg_jobs *j, const cJSON *body, char ret_na
 	r = dcg_roots_resolve(j, q.path, path, &err);
 	if (r == DCG_EACCESS)
 		return dcg_invalid_fail(inv, r, "the path cannot be used: %s", err.text);
+	if ((r = r ? r : dcg_room_is_low(j, &err)) == DCG_ENOSPC)
+		return dcg_invalid_fail(inv, r, "%s", err.text);
 	struct dcg_dataset_row row = { .path = path, .created_ms = dcg_store_now_ms() };
 	snprintf(row.name, sizeof row.name, "%s", q.name);
 	if (!r)

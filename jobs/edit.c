@@ -8,7 +8,7 @@
 
 #include "train/params_json.h"
 
-static const char *const fields = "name, note, tags or priority";
+static const char *const fields = "name, note, tags, priority or pinned";
 
 static void expected(struct dcg_invalid *inv, const char *pointer, const char *what, const cJSON *found)
 {
@@ -72,6 +72,14 @@ static void take_tags(const cJSON *m, char **tags, struct dcg_invalid *inv)
 	cJSON_free(text);
 }
 
+static void take_pinned(const cJSON *m, int *pinned, struct dcg_invalid *inv)
+{
+	if (cJSON_IsBool(m))
+		*pinned = cJSON_IsTrue(m);
+	else
+		expected(inv, "/pinned", "true or false", m);
+}
+
 /* name and priority are rows of the table of parameters. */
 static void take_row(const char *field, const cJSON *m, struct dcg_job_params *p, struct dcg_invalid *inv)
 {
@@ -101,6 +109,8 @@ static int take_job(const cJSON *body, struct dcg_job_row *row, struct dcg_inval
 			take_note(m, &row->note, inv);
 		else if (strcmp(m->string, "tags") == 0)
 			take_tags(m, &row->tags_json, inv);
+		else if (strcmp(m->string, "pinned") == 0)
+			take_pinned(m, &row->pinned, inv);
 		else
 			dcg_invalid_member(inv, m->string, "unknown field: expected %s", fields);
 	}
@@ -116,7 +126,7 @@ static cJSON *description_json(const struct dcg_job_row *r)
 {
 	cJSON *o = dcg_event_json(r->id), *tags = cJSON_Parse(r->tags_json);
 	int ok = o && tags && cJSON_AddStringToObject(o, "name", r->name) && cJSON_AddStringToObject(o, "note", r->note) &&
-		!dcg_json_number(o, "priority", r->priority);
+		!dcg_json_number(o, "priority", r->priority) && cJSON_AddBoolToObject(o, "pinned", r->pinned);
 	if (ok && (ok = cJSON_AddItemToObject(o, "tags", tags)))
 		tags = NULL;
 	cJSON_Delete(tags);
@@ -162,10 +172,8 @@ static int take_checkpoint(const cJSON *body, struct dcg_file_row *row, struct d
 	cJSON_ArrayForEach(m, body) {
 		if (dcg_json_repeated(body, m))
 			dcg_invalid_member(inv, m->string, "given twice");
-		else if (strcmp(m->string, "pinned") == 0 && cJSON_IsBool(m))
-			row->pinned = cJSON_IsTrue(m);
 		else if (strcmp(m->string, "pinned") == 0)
-			expected(inv, "/pinned", "true or false", m);
+			take_pinned(m, &row->pinned, inv);
 		else if (strcmp(m->string, "name") != 0)
 			dcg_invalid_member(inv, m->string, "unknown field: expected pinned or name");
 		else if (!cJSON_IsString(m) || strlen(m->valuestring) >= sizeof row->label || !dcg_text_valid(m->valuestring))
@@ -176,7 +184,7 @@ static int take_checkpoint(const cJSON *body, struct dcg_file_row *row, struct d
 	return dcg_invalid_close(inv);
 }
 
-int dcg_jobs_checkpoint_edit(struct dcg_jobs *j, int64_t id, const cJSON *body, struct dcg_invalid *inv)
+int dcg_jobs_checkpoint_edit(struct dcg_jobs *j, int64_t id, const cJSON *body, const struct dcg_file_row *only, struct dcg_invalid *inv)
 {
 	struct dcg_store_tx *tx;
 	struct dcg_file_row row;
@@ -186,6 +194,8 @@ int dcg_jobs_checkpoint_edit(struct dcg_jobs *j, int64_t id, const cJSON *body, 
 		return dcg_invalid_fail(inv, r, "%s", err.text);
 	if ((r = dcg_store_file_get(j->store, DCG_FILE_CHECKPOINT, id, &row, &err)))
 		dcg_invalid_fail(inv, r, "%s", err.text);
+	else if (only && (row.pinned != only->pinned || strcmp(row.label, only->label) != 0))
+		r = dcg_invalid_fail(inv, DCG_ESTATE, "checkpoint %lld was changed meanwhile", (long long)id);
 	else
 		r = take_checkpoint(body, &row, inv);
 	if (r || !body->child) {

@@ -132,9 +132,14 @@ int dcg_jobs_generate(struct dcg_jobs *j, int64_t checkpoint, const cJSON *body,
 	pthread_mutex_lock(&j->generate_lock);
 	r = open_sampler(j, &file, &err);
 	if (r) {
+		struct dcg_error gone;
 		dcg_text_hide(err.text, j->state_folder);
-		/* The row is there and the file is not: that is our fault, not the asker's. */
-		dcg_invalid_fail(inv, r == DCG_ENOENT ? DCG_EIO : r, "checkpoint %lld: %s", (long long)checkpoint, err.text);
+		/* A job that trains removes old checkpoints at any time, this one since we looked. If the
+		 * row is there and the file is not, that is our fault and not the asker's. */
+		if (r == DCG_ENOENT && dcg_store_file_get(j->store, DCG_FILE_CHECKPOINT, checkpoint, &file, &gone) == DCG_ENOENT)
+			dcg_invalid_fail(inv, r, "%s", gone.text);
+		else
+			dcg_invalid_fail(inv, r == DCG_ENOENT ? DCG_EIO : r, "checkpoint %lld: %s", (long long)checkpoint, err.text);
 		r = inv->code;
 	} else {
 		r = draw(j, &q, ret, inv);

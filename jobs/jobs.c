@@ -199,7 +199,7 @@ void dcg_jobs_adjust(struct dcg_jobs *j, int max_queued)
 
 int dcg_jobs_each(struct dcg_jobs *j, int state, int (*fn)(void *user, struct dcg_job_row *row, struct dcg_error *err), void *user, struct dcg_error *err)
 {
-	struct dcg_job_filter f = { .state = state, .limit = DCG_PAGE };
+	struct dcg_job_filter f = { .pinned = -1, .state = state, .limit = DCG_PAGE };
 	struct dcg_job_row *rows;
 	size_t count;
 	int r;
@@ -215,17 +215,10 @@ int dcg_jobs_each(struct dcg_jobs *j, int state, int (*fn)(void *user, struct dc
 	return r;
 }
 
-static int count_one(void *user, struct dcg_job_row *row, struct dcg_error *err)
-{
-	(void)row, (void)err;
-	++*(int *)user;
-	return 0;
-}
-
 void dcg_jobs_status(struct dcg_jobs *j, char *buf, size_t size)
 {
-	int queued = 0;
-	dcg_jobs_each(j, DCG_JOB_QUEUED, count_one, &queued, NULL);
+	struct dcg_store_stats stats = { 0 };
+	dcg_store_stats(j->store, &stats, NULL);
 	pthread_mutex_lock(&j->lock);
 	long long id = (long long)j->current.id;
 	if (!id)
@@ -242,5 +235,5 @@ void dcg_jobs_status(struct dcg_jobs *j, char *buf, size_t size)
 		snprintf(buf, size, "job %lld: epoch %lld/%lld", id, (long long)j->current.epoch, (long long)j->current.epochs);
 	pthread_mutex_unlock(&j->lock);
 	size_t n = strlen(buf);
-	snprintf(buf + n, size - n, ", %d queued", queued);
+	snprintf(buf + n, size - n, ", %lld queued", (long long)stats.jobs[DCG_JOB_QUEUED]);
 }

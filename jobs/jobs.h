@@ -42,8 +42,10 @@ struct dcg_jobs_config {
 };
 
 /* Opens the store, recovers (removes temporaries and files without a row, drops rows whose
- * file is lost and says so in the job's log, puts interrupted jobs back into the queue, rewinds them to their newest
- * checkpoint), registers the built-in data sets. No thread runs yet. */
+ * file is lost and says so in the job's log, puts interrupted jobs back into the queue, rewinds
+ * them to their newest checkpoint), registers the built-in data sets. No thread runs yet. The
+ * files of jobs that have ended are compared with their rows later, by the worker before its
+ * first job, so that the time this takes does not grow with what was ever done. */
 int dcg_jobs_new(struct dcg_jobs **ret, const struct dcg_jobs_config *cfg, struct dcg_error *err);
 int dcg_jobs_start(struct dcg_jobs *j, struct dcg_error *err);
 /* Checkpoints the running job at its next step, marks it interrupted, stops the worker.
@@ -81,8 +83,8 @@ enum { DCG_NOTE_MAX = 4000, DCG_TAGS_MAX = 16, DCG_TAG_MAX = 40 }; /* characters
 /* PATCH /jobs/{id}: any of name, note, tags and priority, in whatever state. version > 0: only
  * while it is the job's (else DCG_ESTATE). */
 int dcg_jobs_edit(struct dcg_jobs *j, int64_t id, const cJSON *body, int64_t version, struct dcg_invalid *inv);
-/* PATCH /checkpoints/{id}: pinned, name. */
-int dcg_jobs_checkpoint_edit(struct dcg_jobs *j, int64_t id, const cJSON *body, struct dcg_invalid *inv);
+/* PATCH /checkpoints/{id}: pinned, name. only, if not NULL: only while these are as in that row (else DCG_ESTATE). */
+int dcg_jobs_checkpoint_edit(struct dcg_jobs *j, int64_t id, const cJSON *body, const struct dcg_file_row *only, struct dcg_invalid *inv);
 
 enum dcg_job_action { DCG_ACTION_PAUSE, DCG_ACTION_RESUME, DCG_ACTION_CANCEL, DCG_ACTION_SAMPLE, DCG_ACTION_CHECKPOINT };
 /* Idempotent: pausing what is paused (or being paused) is no error. DCG_ENOENT, DCG_ESTATE. */

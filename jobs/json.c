@@ -78,6 +78,7 @@ cJSON *dcg_job_json(const struct dcg_job_row *r)
 		cJSON_AddStringToObject(o, "note", r->note ? r->note : "") &&
 		cJSON_AddStringToObject(o, "state", dcg_job_state_name(r->state)) &&
 		cJSON_AddStringToObject(o, "dataset", r->dataset ? r->dataset : "") && !dcg_json_number(o, "priority", r->priority) &&
+		cJSON_AddBoolToObject(o, "pinned", r->pinned) &&
 		!dcg_json_number(o, "epoch", (double)r->epoch) && !dcg_json_number(o, "epochs", epochs ? epochs->valuedouble : NAN) &&
 		!dcg_json_number(o, "step", (double)r->step) &&
 		!dcg_json_number(o, "steps_per_epoch", r->steps_per_epoch ? (double)r->steps_per_epoch : NAN) &&

@@ -27,6 +27,9 @@
 
 enum { DCG_EVENTS_KEPT = 100000, DCG_PAGE = 200, DCG_METRICS_WAITING = 8192 };
 
+/* Of the daemon during one job, without a new checkpoint in between: then it is not tried again. */
+enum { DCG_MAX_DEATHS = 3 };
+
 /* What somebody asked of the current job; it ends soon and then does as asked. */
 enum dcg_want { DCG_WANT_GO, DCG_WANT_PAUSE, DCG_WANT_PAUSE_AND_RESUME, DCG_WANT_CANCEL };
 
@@ -42,6 +45,7 @@ struct dcg_jobs {
 	pthread_cond_t changed; /* something below did; CLOCK_MONOTONIC */
 	int stopping, quick;    /* asked by dcg_jobs_stop */
 	int64_t room_failed;    /* bytes that were free when a file found no room; -1: none did */
+	int64_t room_failed_at; /* monotonic */
 	int woken;              /* the queue may have something new */
 	int idle;               /* the worker waits for a job */
 	int working, joining;   /* the thread exists; somebody waits for its end */
@@ -166,7 +170,11 @@ int dcg_job_files(const struct dcg_jobs *j, enum dcg_file_kind kind, int64_t job
 
 /* --- recover.c --------------------------------------------------------------------------- */
 
+/* What must be in order before anything is answered: quick, however many jobs have ended. */
 int dcg_jobs_recover(struct dcg_jobs *j, struct dcg_error *err);
+/* The rows and files of those that have ended, whose files nobody but an administrator has touched.
+ * DCG_ECANCELLED when the worker is to stop. Worker's thread, while it runs no job. */
+int dcg_jobs_check_ended(struct dcg_jobs *j, struct dcg_error *err);
 
 /* What a job forgets when it goes back to a checkpoint. */
 struct dcg_rewind {
@@ -254,6 +262,7 @@ struct dcg_run {
 struct dcg_record {
 	const struct dcg_file_row *file; /* NULL: none */
 	enum dcg_file_kind kind;
+	const struct dcg_event *score; /* DCG_EVENT_SCORE; NULL: none */
 	const char *level, *text;     /* a line of log; text NULL: none */
 	cJSON *progress;              /* of preparing; given away, so not for dcg_run_persist */
 	const char *pause;            /* running -> paused, for this reason; NULL: no */

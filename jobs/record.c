@@ -23,6 +23,7 @@ void dcg_run_metric(struct dcg_run *run, const struct dcg_event *ev)
 		[DCG_SERIES_LOSS_D] = l->loss_d, [DCG_SERIES_LOSS_G] = l->loss_g, [DCG_SERIES_D_REAL] = l->d_real,
 		[DCG_SERIES_D_FAKE] = l->d_fake, [DCG_SERIES_D_FAKE_AFTER] = l->d_fake_after,
 		[DCG_SERIES_IMAGES_PER_S] = ev->u.metric.images_per_s,
+		[DCG_SERIES_SWD] = NAN, [DCG_SERIES_MS_SSIM] = NAN,
 	} };
 	run->row.step = ev->step;
 	run->row.epoch = ev->epoch;
@@ -41,7 +42,7 @@ static cJSON *metric_json(int64_t job, const struct dcg_metric_row *rows, size_t
 	int ok = o && (steps = cJSON_AddArrayToObject(o, "steps")) && (series = cJSON_AddObjectToObject(o, "series"));
 	for (size_t i = 0; ok && i < count; i++)
 		ok = (v = cJSON_CreateNumber((double)rows[i].step)) && cJSON_AddItemToArray(steps, v);
-	for (int s = 0; ok && s < DCG_SERIES_COUNT; s++) {
+	for (int s = 0; ok && s < DCG_SERIES_OF_STEPS; s++) {
 		ok = (list = cJSON_AddArrayToObject(series, dcg_series_name(s))) != NULL;
 		for (size_t i = 0; ok && i < count; i++) {
 			double x = dcg_json_short(rows[i].value[s]);
@@ -90,6 +91,28 @@ static int record_metrics(struct dcg_store_tx *tx, const struct dcg_run *run)
 	return own ? own : dcg_event_append(tx, run->row.id, "progress", progress_json(&run->row));
 }
 
+/* {"epoch": 3, "step": 1404, "swd": 31.2, "ms_ssim": 0.31} */
+static cJSON *score_json(int64_t job, const struct dcg_event *ev)
+{
+	cJSON *o = dcg_event_json(job);
+	if (o && !dcg_json_number(o, "epoch", (double)ev->epoch) && !dcg_json_number(o, "step", (double)ev->step) &&
+	    !dcg_json_number(o, "swd", dcg_json_short(ev->u.score.swd)) && !dcg_json_number(o, "ms_ssim", dcg_json_short(ev->u.score.ms_ssim)))
+		return o;
+	cJSON_Delete(o);
+	return NULL;
+}
+
+static int record_score(struct dcg_store_tx *tx, int64_t job, const struct dcg_event *ev)
+{
+	struct dcg_metric_row row = { .step = ev->step };
+	for (int s = 0; s < DCG_SERIES_COUNT; s++)
+		row.value[s] = NAN;
+	row.value[DCG_SERIES_SWD] = ev->u.score.swd;
+	row.value[DCG_SERIES_MS_SSIM] = ev->u.score.ms_ssim;
+	dcg_store_metrics_append(tx, job, &row, 1);
+	return dcg_event_append(tx, job, "score", score_json(job, ev));
+}
+
 static int record_file(struct dcg_store_tx *tx, enum dcg_file_kind kind, const struct dcg_file_row *file)
 {
 	struct dcg_file_row row = *file;
@@ -109,13 +132,14 @@ static int record_end(struct dcg_run *run, struct dcg_store_tx *tx, struct dcg_j
 	int stopping = j->stopping;
 	j->current.id = 0;
 	pthread_mutex_unlock(&j->lock);
-	/* No room for the checkpoint that a stop makes: it goes on from an older one. */
+	/* The checkpoint that a stop makes could not be written: it goes on from an older one. */
 	int own = 0;
 	if (row->state == DCG_JOB_PAUSED) /* for want of room; what follows is said of one that runs */
 		own = dcg_job_move(tx, row, DCG_JOB_RUNNING, NULL, -1);
 	if (own)
 		return own;
-	int stopped = why->code == DCG_ECANCELLED || (why->code == DCG_ENOSPC && (stopping || want != DCG_WANT_GO));
+	int for_want = why->code == DCG_ENOSPC || why->code == DCG_ENOMEM || why->code == DCG_EIO;
+	int stopped = why->code == DCG_ECANCELLED || (for_want && (stopping || want != DCG_WANT_GO));
 	if (!why->code)
 		return dcg_job_move(tx, row, DCG_JOB_SUCCEEDED, NULL, -1);
 	if (stopped && want == DCG_WANT_CANCEL)
@@ -155,6 +179,8 @@ int dcg_run_record(struct dcg_run *run, const struct dcg_record *what, struct dc
 		own = DCG_ENOMEM;
 	if (!own && what->text)
 		own = dcg_job_log(tx, row.id, what->level, what->text);
+	if (!own && what->score)
+		own = record_score(tx, row.id, what->score);
 	if (!own && what->file)
 		own = record_file(tx, what->kind, what->file);
 	if (!own && what->start) {

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <sys/statvfs.h>
 
-enum { MIB = 1 << 20, LOOK_MS = 1000 };
+/* A file may find no room for a cause that free bytes do not show (inodes, a quota), so it is tried
+ * again after a while without any sign of more. */
+enum { MIB = 1 << 20, LOOK_MS = 1000, AGAIN_MS = 10000 };
 
 int64_t dcg_room_free(const struct dcg_jobs *j)
 {
@@ -20,7 +22,8 @@ int64_t dcg_room_free(const struct dcg_jobs *j)
 static int64_t needed(struct dcg_jobs *j)
 {
 	pthread_mutex_lock(&j->lock);
-	int64_t need = j->room_failed >= j->reserve ? j->room_failed + MIB : j->reserve;
+	int lately = j->room_failed >= j->reserve && dcg_monotonic_ms() < j->room_failed_at + AGAIN_MS;
+	int64_t need = lately ? j->room_failed + MIB : j->reserve;
 	pthread_mutex_unlock(&j->lock);
 	return need;
 }
@@ -29,6 +32,7 @@ static void set_failed(struct dcg_jobs *j, int64_t free_bytes)
 {
 	pthread_mutex_lock(&j->lock);
 	j->room_failed = free_bytes;
+	j->room_failed_at = dcg_monotonic_ms();
 	pthread_mutex_unlock(&j->lock);
 }
 

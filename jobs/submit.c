@@ -84,13 +84,6 @@ static int judge(struct dcg_jobs *j, struct dcg_job_params *p, struct dcg_invali
 	return p->from_checkpoint ? judge_source(j, p, resolved, inv) : 0;
 }
 
-static int count_one(void *user, struct dcg_job_row *row, struct dcg_error *err)
-{
-	(void)row, (void)err;
-	++*(int *)user;
-	return 0;
-}
-
 static int insert(struct dcg_store_tx *tx, const struct dcg_job_params *p, int64_t *ret_id)
 {
 	int r = DCG_ENOMEM;
@@ -158,7 +151,7 @@ int dcg_jobs_submit_once(struct dcg_jobs *j, const cJSON *body, const char *key,
 	struct dcg_job_params p;
 	struct dcg_store_tx *tx;
 	struct dcg_error err;
-	int queued = 0;
+	struct dcg_store_stats stats;
 	int64_t id = 0, since_ms = dcg_store_now_ms() - KEY_MS;
 	if (key && (!key[0] || strlen(key) >= sizeof((struct dcg_key_row *)0)->key))
 		return dcg_invalid_fail(inv, DCG_EINVAL, "the Idempotency-Key is empty or too long");
@@ -179,12 +172,12 @@ int dcg_jobs_submit_once(struct dcg_jobs *j, const cJSON *body, const char *key,
 	}
 	if ((r = judge(j, &p, inv)) || (r = dcg_invalid_close(inv)))
 		goto rollback;
-	if ((r = dcg_jobs_each(j, DCG_JOB_QUEUED, count_one, &queued, &err))) {
+	if ((r = dcg_store_stats(j->store, &stats, &err))) {
 		dcg_invalid_fail(inv, r, "%s", err.text);
 		goto rollback;
 	}
-	if (queued >= j->max_queued) {
-		r = dcg_invalid_fail(inv, DCG_EBUSY, "%d jobs are queued, and no more are taken", queued);
+	if (stats.jobs[DCG_JOB_QUEUED] >= j->max_queued) {
+		r = dcg_invalid_fail(inv, DCG_EBUSY, "%lld jobs are queued, and no more are taken", (long long)stats.jobs[DCG_JOB_QUEUED]);
 		goto rollback;
 	}
 	r = insert(tx, &p, &id);

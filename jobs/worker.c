@@ -80,7 +80,7 @@ static int start(struct dcg_run *run, struct dcg_error *err)
 	}
 	const struct dcg_file_row *to = fresh ? NULL : &from;
 	struct dcg_trainer_config cfg = { .params = &run->params.train, .dataset = run->dataset, .sample_folder = samples,
-		.checkpoint_folder = checkpoints, .resume = resume, .initialise = initialise };
+		.checkpoint_folder = checkpoints, .resume = resume, .initialise = initialise, .wait_for_room = 1 };
 	if ((r = dcg_trainer_new(&run->trainer, &cfg, err)) || (r = dcg_rewind_look(j, &run->row, to, &rewind, err)))
 		goto done;
 	open_to_commands(run); /* before anybody can read that it runs */
@@ -146,6 +146,7 @@ static void train(struct dcg_run *run, struct dcg_error *why)
 			case DCG_EVENT_EPOCH: run->row.epoch = ev.epoch; break;
 			case DCG_EVENT_SAMPLE: on_file(run, DCG_FILE_SAMPLE, &ev); break;
 			case DCG_EVENT_CHECKPOINT: on_file(run, DCG_FILE_CHECKPOINT, &ev); break;
+			case DCG_EVENT_SCORE: dcg_run_persist(run, &(struct dcg_record){ .score = &ev }); break;
 			case DCG_EVENT_LOG:
 				dcg_run_log(run, "warning", "%s", ev.u.log.text);
 				if (ev.u.log.code == DCG_ENOSPC)
@@ -246,6 +247,8 @@ void *dcg_worker_main(void *jobs)
 	struct dcg_jobs *j = jobs;
 	struct dcg_error err;
 	pthread_setname_np(pthread_self(), "dcg-worker");
+	/* What fails here fails again when it matters: when the file is asked for. */
+	dcg_jobs_check_ended(j, &err);
 	pthread_mutex_lock(&j->lock);
 	while (!j->stopping) {
 		struct dcg_job_row row;

@@ -93,7 +93,7 @@ int dcg_store_job_update(struct dcg_store_tx *tx, const struct dcg_job_row *r, e
 	dcg_sql_start(q,
 		"UPDATE jobs SET version=version+1, state=?, params=?, error=?,"
 		" epoch=?, step=?, steps_total=?, steps_per_epoch=?, images_per_s=?, eta_s=?,"
-		" loss_d=?, loss_g=?, d_real=?, d_fake=?, started_ms=?, finished_ms=?, queue_ms=?"
+		" loss_d=?, loss_g=?, d_real=?, d_fake=?, started_ms=?, finished_ms=?, queue_ms=?, deaths=?, death_step=?"
 		" WHERE id=? AND state=?");
 	bind_state(q, (int)r->state);
 	dcg_sql_bind_text(q, r->params_json);
@@ -111,6 +111,8 @@ int dcg_store_job_update(struct dcg_store_tx *tx, const struct dcg_job_row *r, e
 	dcg_sql_bind_int(q, r->started_ms);
 	dcg_sql_bind_int(q, r->finished_ms);
 	dcg_sql_bind_int(q, r->queue_ms);
+	dcg_sql_bind_int(q, r->deaths);
+	dcg_sql_bind_int(q, r->death_step);
 	dcg_sql_bind_int(q, r->id);
 	bind_state(q, (int)from);
 	return dcg_sql_run(q) == 0 ? explain(q, r->id, from) : q->error.code;
@@ -119,11 +121,12 @@ int dcg_store_job_update(struct dcg_store_tx *tx, const struct dcg_job_row *r, e
 int dcg_store_job_describe(struct dcg_store_tx *tx, const struct dcg_job_row *r)
 {
 	struct dcg_sql *q = tx->sql;
-	dcg_sql_start(q, "UPDATE jobs SET version=version+1, name=?, note=?, tags=?, priority=? WHERE id=?");
+	dcg_sql_start(q, "UPDATE jobs SET version=version+1, name=?, note=?, tags=?, priority=?, pinned=? WHERE id=?");
 	dcg_sql_bind_text(q, r->name);
 	dcg_sql_bind_text(q, r->note);
 	dcg_sql_bind_text(q, r->tags_json);
 	dcg_sql_bind_int(q, r->priority);
+	dcg_sql_bind_int(q, r->pinned != 0);
 	dcg_sql_bind_int(q, r->id);
 	return dcg_sql_run(q) == 0 ? no_job(q, r->id) : q->error.code;
 }
@@ -145,7 +148,8 @@ int dcg_store_job_delete(struct dcg_store_tx *tx, int64_t id)
 
 #define COLUMNS \
 	"id, state, name, dataset, priority, params, error, version, epoch, step, steps_total, steps_per_epoch," \
-	" images_per_s, eta_s, loss_d, loss_g, d_real, d_fake, created_ms, started_ms, finished_ms, queue_ms, note, tags"
+	" images_per_s, eta_s, loss_d, loss_g, d_real, d_fake, created_ms, started_ms, finished_ms, queue_ms, note, tags," \
+	" deaths, death_step, pinned"
 
 static void read_row(struct dcg_sql *q, void *row)
 {
@@ -180,6 +184,14 @@ static void read_row(struct dcg_sql *q, void *row)
 	r->queue_ms = dcg_sql_int(q);
 	r->note = dcg_sql_text(q);
 	r->tags_json = dcg_sql_text(q);
+	r->deaths = (int)dcg_sql_int(q);
+	r->death_step = dcg_sql_int(q);
+	r->pinned = dcg_sql_int(q) != 0;
+}
+
+static void read_id(struct dcg_sql *q, void *id)
+{
+	*(int64_t *)id = dcg_sql_int(q);
 }
 
 /* The only row of the statement begun on q, and the end of the read. */
@@ -220,6 +232,11 @@ int dcg_store_job_next(struct dcg_store *s, struct dcg_job_row *ret, struct dcg_
 	return read_one(s, q, "no job is queued", 0, ret, err);
 }
 
+/* Filters; NULL and -1 let all pass. */
+#define WANTED \
+	"(?2 IS NULL OR dataset = ?2) AND (?3 IS NULL OR EXISTS (SELECT 1 FROM json_each(tags) WHERE value = ?3))" \
+	" AND (?4 < 0 OR pinned = ?4)"
+
 int dcg_store_jobs(struct dcg_store *s, const struct dcg_job_filter *f, struct dcg_job_row **ret, size_t *ret_count, struct dcg_error *err)
 {
 	if (f->limit < 0 || f->state < -1 || f->state >= DCG_JOB_STATES)
@@ -229,17 +246,39 @@ int dcg_store_jobs(struct dcg_store *s, const struct dcg_job_filter *f, struct d
 	int r = dcg_store_read_begin(s, &q, err);
 	if (r)
 		return r;
-	dcg_sql_start(q, "SELECT " COLUMNS " FROM jobs WHERE id < ?1 AND (?2 IS NULL OR state = ?2) AND (?3 IS NULL OR dataset = ?3)"
-		" AND (?4 IS NULL OR EXISTS (SELECT 1 FROM json_each(tags) WHERE value = ?4)) ORDER BY id DESC LIMIT ?5");
+	/* Those of a state are few among many: by the index, then each row. By itself SQLite would
+	 * go through all rows for the sake of their order. */
+	dcg_sql_start(q, f->state < 0 ?
+		"SELECT " COLUMNS " FROM jobs WHERE id < ?1 AND " WANTED " ORDER BY id DESC LIMIT ?5" :
+		"SELECT " COLUMNS " FROM jobs WHERE id IN (SELECT id FROM jobs WHERE state = ?6 AND id < ?1"
+		" ORDER BY id DESC LIMIT iif(?2 IS NULL AND ?3 IS NULL AND ?4 < 0, ?5, -1)) AND " WANTED " ORDER BY id DESC LIMIT ?5");
 	dcg_sql_bind_int(q, f->before_id > 0 ? f->before_id : INT64_MAX);
-	dcg_sql_bind_text(q, f->state < 0 ? NULL : dcg_job_state_name((enum dcg_job_state)f->state));
 	dcg_sql_bind_text(q, f->dataset);
 	dcg_sql_bind_text(q, f->tag);
+	dcg_sql_bind_int(q, f->pinned);
 	dcg_sql_bind_int(q, f->limit);
+	if (f->state >= 0)
+		dcg_sql_bind_text(q, dcg_job_state_name((enum dcg_job_state)f->state));
 	dcg_sql_collect(q, sizeof(struct dcg_job_row), read_row, row_done, &rows, ret_count);
 	r = dcg_store_read_end(s, q, err);
 	if (!r)
 		*ret = rows;
+	return r;
+}
+
+int dcg_store_job_ids(struct dcg_store *s, int64_t **ret, size_t *ret_count, struct dcg_error *err)
+{
+	struct dcg_sql *q;
+	void *ids = NULL;
+	int r = dcg_store_read_begin(s, &q, err);
+	if (r)
+		return r;
+	/* From an index: the rows themselves are a hundred times as long. */
+	dcg_sql_start(q, "SELECT id FROM jobs ORDER BY +id");
+	dcg_sql_collect(q, sizeof **ret, read_id, NULL, &ids, ret_count);
+	r = dcg_store_read_end(s, q, err);
+	if (!r)
+		*ret = ids;
 	return r;
 }
 

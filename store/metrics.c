@@ -14,7 +14,7 @@ static const int64_t max_step = INT64_C(1) << 53; /* what JSON can say exactly *
 static const char *const series_names[DCG_SERIES_COUNT] = {
 	[DCG_SERIES_LOSS_D] = "loss_d", [DCG_SERIES_LOSS_G] = "loss_g", [DCG_SERIES_D_REAL] = "d_real",
 	[DCG_SERIES_D_FAKE] = "d_fake", [DCG_SERIES_D_FAKE_AFTER] = "d_fake_after",
-	[DCG_SERIES_IMAGES_PER_S] = "images_per_s",
+	[DCG_SERIES_IMAGES_PER_S] = "images_per_s", [DCG_SERIES_SWD] = "swd", [DCG_SERIES_MS_SSIM] = "ms_ssim",
 };
 
 const char *dcg_series_name(enum dcg_series s)

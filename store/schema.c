@@ -1,9 +1,11 @@
 #include "store/schema.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 
@@ -64,6 +66,25 @@ static int backup(struct dcg_sql *q, const char *path, int version, struct dcg_e
 		return r;
 	}
 	return dcg_file_commit(&f, err);
+}
+
+void dcg_schema_sweep(const char *folder)
+{
+	static const char begin[] = "." DCG_STORE_FILE ".v";
+	DIR *dir = opendir(folder);
+	if (!dir)
+		return;
+	for (struct dirent *e; (e = readdir(dir));) {
+		/* Of a backup's temporary, or of the journal that SQLite keeps beside it. */
+		char name[sizeof e->d_name];
+		snprintf(name, sizeof name, "%s", e->d_name);
+		char *journal = strstr(name, ".tmp-");
+		if (journal)
+			journal[4] = '\0';
+		if (strncmp(name, begin, sizeof begin - 1) == 0 && dcg_file_is_temporary(name))
+			unlinkat(dirfd(dir), e->d_name, 0);
+	}
+	closedir(dir);
 }
 
 static int step(struct dcg_sql *q, const char *sql, int version)

@@ -12,6 +12,8 @@ extern const char *const dcg_schema_steps[]; /* NULL-terminated */
 
 /* Is this our file (or an empty one: version 0), and not from the future? Writes nothing. */
 int dcg_schema_check(struct dcg_sql *q, const char *path, const char *const *steps, int *ret_version, struct dcg_error *err);
+/* Remove what a backup left behind that was interrupted. The folder's lock is ours. */
+void dcg_schema_sweep(const char *folder);
 /* From version to the newest; a file that had anything in it is first copied to
  * PATH.v<version>.backup. */
 int dcg_schema_migrate(struct dcg_sql *q, const char *path, const char *const *steps, int version, struct dcg_error *err);

@@ -81,7 +81,10 @@ int dcg_sql_open(struct dcg_sql *q, const char *path, int flags, struct dcg_erro
 		rc = sqlite3_busy_timeout(q->db, 5000);
 	if (rc)
 		fail_rc(q, rc);
-	dcg_sql_exec(q, "PRAGMA cell_size_check=ON; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0; PRAGMA cache_size=-8000");
+	dcg_sql_exec(q, "PRAGMA cell_size_check=ON; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0");
+	/* Caches stay full for as long as the daemon lives, and the system keeps the file's pages anyway: what a reader
+	 * gains from more than the way down to a row is copies. */
+	dcg_sql_exec(q, flags & SQLITE_OPEN_READONLY ? "PRAGMA cache_size=-500" : "PRAGMA cache_size=-2000");
 	int code = dcg_sql_result(q, err);
 	if (code)
 		dcg_sql_close(q);

@@ -106,8 +106,10 @@ int dcg_store_open_steps(struct dcg_store **ret, const char *folder, const char 
 		r = dcg_error_set(err, DCG_ENOMEM, "out of memory");
 	} else {
 		r = s->lock_fd = dcg_store_lock(absolute, err);
-		if (r >= 0)
+		if (r >= 0) {
+			dcg_schema_sweep(absolute);
 			r = open_writer(s, steps, err);
+		}
 	}
 	free(absolute);
 	if (r)

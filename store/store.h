@@ -61,6 +61,7 @@ struct dcg_job_row {
 	char *name, *dataset; /* name may be "" */
 	char *note, *tags_json; /* "" and "[]" when none; tags_json: an array of texts */
 	int priority;         /* higher runs first */
+	int pinned;           /* not to be deleted */
 	char *params_json;    /* complete */
 	char *error;          /* why it failed; NULL */
 	int64_t version;      /* raised by every change of this row */
@@ -69,16 +70,18 @@ struct dcg_job_row {
 	double loss_d, loss_g, d_real, d_fake;  /* newest; NaN: not known */
 	int64_t created_ms, started_ms, finished_ms; /* 0: not yet */
 	int64_t queue_ms;     /* place in the queue among equal priorities: smaller first */
+	int deaths;           /* of the daemon while this job was at work, without a newer checkpoint in between */
+	int64_t death_step;   /* of the newest checkpoint at the last of them; -1: none */
 };
 void dcg_job_row_done(struct dcg_job_row *r);
 
 /* r: state, name, dataset, priority, params_json, created_ms, queue_ms are stored, and note and
  * tags_json where not NULL. */
 int dcg_store_job_insert(struct dcg_store_tx *tx, const struct dcg_job_row *r, int64_t *ret_id);
-/* What a job does to itself (state, error, params_json, progress, times) where the row's state
+/* What a job does to itself (state, error, params_json, progress, times, deaths) where the row's state
  * is still `from`; DCG_ESTATE if it is not, DCG_ENOENT if there is none. */
 int dcg_store_job_update(struct dcg_store_tx *tx, const struct dcg_job_row *r, enum dcg_job_state from);
-/* What people say of a job, in whatever state: name, note, tags_json, priority. Apart from the
+/* What people say of a job, in whatever state: name, note, tags_json, priority, pinned. Apart from the
  * above, so that neither overwrites the other with what it read earlier. */
 int dcg_store_job_describe(struct dcg_store_tx *tx, const struct dcg_job_row *r);
 /* The job and all its rows. Its events stay until they are pruned. Its points vanish at once
@@ -93,11 +96,14 @@ struct dcg_job_filter {
 	int state;              /* -1: any */
 	const char *dataset;    /* NULL: any */
 	const char *tag;        /* one of tags_json is this; NULL: any */
+	int pinned;             /* 0 or 1; -1: any */
 	int limit;
 };
 /* Newest first. *ret is a malloc'd array: free with dcg_store_jobs_free. */
 int dcg_store_jobs(struct dcg_store *s, const struct dcg_job_filter *f, struct dcg_job_row **ret, size_t *ret_count, struct dcg_error *err);
 void dcg_store_jobs_free(struct dcg_job_row *rows, size_t count);
+/* The ids of all, ascending; malloc'd (NULL for none): caller frees. */
+int dcg_store_job_ids(struct dcg_store *s, int64_t **ret, size_t *ret_count, struct dcg_error *err);
 
 struct dcg_store_stats {
 	int64_t jobs[DCG_JOB_STATES];
@@ -126,7 +132,9 @@ int dcg_store_key_get(struct dcg_store *s, const char *key, int64_t since_ms, st
 
 enum dcg_series {
 	DCG_SERIES_LOSS_D, DCG_SERIES_LOSS_G, DCG_SERIES_D_REAL, DCG_SERIES_D_FAKE,
-	DCG_SERIES_D_FAKE_AFTER, DCG_SERIES_IMAGES_PER_S, DCG_SERIES_COUNT,
+	DCG_SERIES_D_FAKE_AFTER, DCG_SERIES_IMAGES_PER_S,
+	DCG_SERIES_OF_STEPS, /* those before have a point for every step, those from here on for ends of epochs */
+	DCG_SERIES_SWD = DCG_SERIES_OF_STEPS, DCG_SERIES_MS_SSIM, DCG_SERIES_COUNT,
 };
 const char *dcg_series_name(enum dcg_series s);
 int dcg_series_from_name(const char *name);

@@ -42,7 +42,8 @@ static const char first[] =
 ") STRICT;\n"
 "CREATE INDEX jobs_queue ON jobs(state, priority DESC, queue_ms, id);\n"
 
-/* No foreign key here: it would be looked up for every point, and millions of points are
+/* Later series (store.h) have the numbers that follow; the text of a table is part of the file.
+ * No foreign key here: it would be looked up for every point, and millions of points are
  * deleted in pieces after their job (deleted_jobs). */
 "CREATE TABLE metrics (\n"
 "	job INTEGER NOT NULL,\n"
@@ -138,4 +139,12 @@ static const char second[] =
 "CREATE INDEX request_keys_created ON request_keys(created_ms);\n"
 ;
 
-const char *const dcg_schema_steps[] = { first, second, NULL };
+/* How often the daemon died while the job was at work, without a checkpoint in between; may it
+ * be deleted? */
+static const char third[] =
+"ALTER TABLE jobs ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0;\n"
+"ALTER TABLE jobs ADD COLUMN death_step INTEGER NOT NULL DEFAULT -1;\n" /* of the newest checkpoint then; -1: none */
+"ALTER TABLE jobs ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0;\n"
+;
+
+const char *const dcg_schema_steps[] = { first, second, third, NULL };

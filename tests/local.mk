@@ -27,19 +27,27 @@ endif
 if DAEMON
 include tests/api/local.mk
 include tests/daemon/local.mk
+include tests/faults/local.mk
 include tests/web/local.mk
 include tests/system/local.mk
 endif
+include tests/fuzz/local.mk
 include tests/bench/local.mk
 include tests/layers/local.mk
 
-# For ./check: what there is to run, and the C programs alone (under sanitizers the
-# service's tests would test the same code again, slowly).
+# For ./check: what there is to run. Under the address and undefined-behaviour sanitizers that
+# is the C programs and, of the service's tests, those that say something there and do not
+# take long; under the thread sanitizer these alone, without the programs.
 unit_tests = $(filter $(check_PROGRAMS),$(TESTS))
+service_tests = $(filter tests/api/test_crowd.py tests/api/test_hostile.py tests/api/test_routes.py,$(TESTS))
 list-tests:
 	@printf '%s\n' $(TESTS)
-list-unit-tests:
-	@printf '%s\n' $(unit_tests)
-check-unit:
-	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(unit_tests)'
-.PHONY: list-tests list-unit-tests check-unit
+list-sanitized-tests:
+	@printf '%s\n' $(unit_tests) $(service_tests)
+list-service-tests:
+	@printf '%s\n' $(service_tests)
+check-sanitized:
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(unit_tests) $(service_tests)'
+check-service:
+	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(service_tests)' check_PROGRAMS= check_LTLIBRARIES=
+.PHONY: list-tests list-sanitized-tests list-service-tests check-sanitized check-service

@@ -10,10 +10,15 @@ export class ApiError extends Error {
 	}
 }
 
+/** "401": the daemon wants a token, or another one. */
+export const refused = new EventTarget();
+
 const TIMEOUT_MS = 30000;
 
-async function request(method, path, { body, accept = 'application/json', timeout = TIMEOUT_MS, signal } = {}) {
+async function request(method, path, { body, accept = 'application/json', timeout = TIMEOUT_MS, signal, match } = {}) {
 	const headers = { Accept: accept };
+	if (match !== undefined)
+		headers['If-Match'] = match;
 	if (method !== 'GET')
 		headers['Content-Type'] = 'application/json';
 	const limit = AbortSignal.timeout(timeout);
@@ -27,6 +32,8 @@ async function request(method, path, { body, accept = 'application/json', timeou
 	}
 	if (response.ok)
 		return response;
+	if (response.status === 401 && path !== '/session')
+		refused.dispatchEvent(new Event('401'));
 	let problem = {};
 	try {
 		problem = await response.json();
@@ -58,8 +65,9 @@ export async function post(path, object, options) {
 	return (await request('POST', path, { ...options, body: object === undefined ? undefined : JSON.stringify(object) })).json();
 }
 
-export async function patch(path, object, options) {
-	return (await request('PATCH', path, { ...options, body: JSON.stringify(object) })).json();
+/** match: the ETag of what was looked at; '*' changes it whatever it is now. */
+export async function patch(path, object, { match = '*', ...options } = {}) {
+	return (await request('PATCH', path, { ...options, match, body: JSON.stringify(object) })).json();
 }
 
 export async function postForImage(path, object, options) {

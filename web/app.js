@@ -2,23 +2,26 @@
 
 import { h, replace, announce, setText, toast } from './dom.js';
 import * as api from './api.js';
-import { bus, start, retryNow } from './events.js';
+import { bus, start, rest, retryNow } from './events.js';
 import { jobs } from './state.js';
 import { jobTitle } from './format.js';
 import { jobsView } from './jobs.js';
 import { jobView } from './job.js';
 import { formView } from './form.js';
 import { datasetsView } from './datasets.js';
+import { session, begin, locked, loginView } from './session.js';
+import { compareView } from './compare.js';
 
 const ROUTES = [
 	[/^\/jobs$/, 'jobs', jobsView],
 	[/^\/jobs\/([1-9]\d{0,15})$/, 'jobs', (ctx, id) => jobView({ ...ctx, id: Number(id) })],
+	[/^\/compare$/, 'compare', compareView],
 	[/^\/new$/, 'new', formView],
 	[/^\/datasets$/, 'datasets', datasetsView],
 ];
 const main = document.getElementById('main');
 const banner = document.getElementById('banner');
-let current = null; // AbortController of the view that is shown
+let current = null; // the view that is shown: {path, controller, restores}
 let shownOnce = false;
 
 /** The address after '#': '/jobs/3?window=200' */
@@ -27,8 +30,8 @@ function address() {
 	return { path, query: new URLSearchParams(query) };
 }
 
-/** Notes a view's settings in the address, without a step in the history. */
-function setQuery(path, values) {
+/** Notes a view's settings in the address; step: so that the browser's back button undoes it. */
+function setQuery(path, values, step = false) {
 	const here = address();
 	if (here.path !== path)
 		return;
@@ -37,8 +40,10 @@ function setQuery(path, values) {
 			here.query.delete(key);
 		else
 			here.query.set(key, value);
-	const query = here.query.toString();
-	history.replaceState(null, '', `#${path}${query ? `?${query}` : ''}`);
+	const query = here.query.toString().replaceAll('%2C', ',');
+	const url = `#${path}${query ? `?${query}` : ''}`;
+	if (url !== location.hash)
+		history[step ? 'pushState' : 'replaceState'](null, '', url);
 }
 
 function setTitle(text) {
@@ -55,15 +60,27 @@ function notFound() {
 }
 
 function show() {
-	const { path, query } = address();
-	current?.abort();
-	current = new AbortController();
-	const { signal } = current;
-	const ctx = { query, signal, setQuery: (values) => setQuery(path, values), setTitle: (text) => signal.aborted || setTitle(text) };
-	let view = null, section = '';
+	const { path, query } = address(), stranger = locked();
+	// Back, or another address of the same view: it knows how to go there without a blink.
+	if (current?.path === path && !stranger && current.restores.length > 0) {
+		current.restores.forEach((restore) => restore(query));
+		return;
+	}
+	current?.controller.abort();
+	const controller = new AbortController(), restores = [];
+	current = { path, controller, restores };
+	const { signal } = controller;
+	const ctx = {
+		get query() {
+			return address().query;
+		},
+		signal, setQuery: (values, step) => signal.aborted || setQuery(path, values, step), onRestore: (restore) => restores.push(restore),
+		setTitle: (text) => signal.aborted || setTitle(text),
+	};
+	let view = stranger ? loginView() : null, section = '';
 	for (const [pattern, name, make] of ROUTES) {
 		const match = pattern.exec(path);
-		if (match) {
+		if (match && !view) {
 			section = name;
 			view = make(ctx, ...match.slice(1));
 			break;
@@ -79,9 +96,9 @@ function show() {
 		else
 			link.removeAttribute('aria-current');
 	}
-	if (shownOnce) {
+	if (shownOnce || view.focus) {
 		scrollTo(0, 0);
-		main.focus({ preventScroll: true });
+		(view.focus ?? main).focus({ preventScroll: true });
 	}
 	shownOnce = true;
 }
@@ -92,13 +109,15 @@ bus.addEventListener('connection', ({ detail }) => {
 	clearTimeout(bannerTimer);
 	if (!detail.online) {
 		bannerTimer = setTimeout(() => {
-			banner.hidden = false;
+			banner.hidden = locked();
 		}, 1000);
 		return;
 	}
 	if (!banner.hidden)
 		announce('Connected again');
 	banner.hidden = true;
+	for (const button of document.querySelectorAll('main [data-retry]'))
+		button.click();
 });
 document.getElementById('retry').addEventListener('click', retryNow);
 
@@ -124,6 +143,21 @@ document.addEventListener('click', (event) => {
 	}
 }, true);
 addEventListener('hashchange', show);
-start();
-show();
-api.get('/version').then(({ version }) => setText(document.getElementById('version'), `dcgand ${version}`), () => {});
+
+// Nothing is asked for, and no stream opened, before somebody is logged in (where that is needed).
+let started = false;
+function enter() {
+	if (locked()) {
+		banner.hidden = true;
+		rest();
+	} else if (started) {
+		retryNow();
+	} else {
+		started = true;
+		start();
+		api.get('/version').then(({ version }) => setText(document.getElementById('version'), `dcgand ${version}`), () => {});
+	}
+	show();
+}
+session.addEventListener('change', enter);
+begin().then(() => started || locked() || enter());

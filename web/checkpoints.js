@@ -12,30 +12,28 @@ export function checkpoints({ id, query, setQuery, signal }) {
 		h('div', { class: 'card-head' }, h('h2', { id: 'checkpoints-title' }, 'Checkpoints')), body);
 	const generate = generator({ query, setQuery, signal }, load);
 	let timer = 0;
-	let failed = false;
 
 	async function load() {
 		try {
 			await ready;
 			const list = (await api.getAll(`/jobs/${id}/checkpoints`, 'checkpoints', { signal })).reverse();
-			failed = false;
 			generate.offer(list);
 			replace(body, list.length > 0 ? table(list) : h('p', { class: 'blank muted' }, 'None yet: they are written as the job goes on, and when you ask for one.'));
 		} catch (error) {
-			failed = true;
 			if (!signal.aborted)
 				replace(body, failure(error, load));
 		}
 	}
 
 	function table(list) {
-		return h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Checkpoints' }, h('table', {},
-			h('thead', {}, h('tr', {}, ['Checkpoint', 'Epoch', 'Step', 'Size', 'Made', ''].map((t) =>
+		return h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Table of checkpoints' }, h('table', {},
+			h('thead', {}, h('tr', {}, ['Checkpoint', 'Epoch', 'Step', 'SWD', 'Size', 'Made', ''].map((t) =>
 				h('th', { scope: 'col' }, t || h('span', { class: 'sr' }, 'What to do'))))),
 			h('tbody', {}, list.map((c) => h('tr', { 'data-checkpoint': c.id },
 				h('th', { scope: 'row' }, `#${c.id}`, c.name && ` ${c.name}`, c.pinned && h('span', { class: 'tag' }, 'pinned')),
 				h('td', {}, f.count(c.epoch)),
 				h('td', {}, f.count(c.step)),
+				h('td', {}, f.figure(c.score)),
 				h('td', {}, f.bytes(c.size)),
 				h('td', {}, h('time', { datetime: c.created_at }, f.when(c.created_at))),
 				h('td', { class: 'row-actions' },
@@ -69,7 +67,7 @@ export function checkpoints({ id, query, setQuery, signal }) {
 	}
 
 	bus.addEventListener('checkpoint', ({ detail }) => detail.job === id && soon(), { signal });
-	bus.addEventListener('state', ({ detail }) => detail.job === id && soon(), { signal });
+	bus.addEventListener('state', ({ detail }) => detail.job === id && detail.state !== 'deleted' && soon(), { signal });
 	bus.addEventListener('connection', ({ detail }) => detail.online && failed && soon(), { signal });
 	bus.addEventListener('reset', load, { signal });
 	signal.addEventListener('abort', () => clearTimeout(timer));

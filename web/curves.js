@@ -1,152 +1,70 @@
-// The curves of a job: loaded in buckets, then every step as it happens.
+// The curves of a job, and what they mean.
 
-import { h, replace, loading, failure, setText, busy, toast } from './dom.js';
-import * as f from './format.js';
+import { h, busy, toast } from './dom.js';
 import * as api from './api.js';
-import { bus, ready } from './events.js';
-import { Series } from './series.js';
-import { Plot } from './plot.js';
+import { FINAL } from './state.js';
+import { Run } from './run.js';
+import { panel } from './panel.js';
 
-const KEYS = ['loss_d', 'loss_g', 'd_real', 'd_fake', 'd_fake_after', 'images_per_s'];
-const POINTS = 400; // buckets asked for
-const WINDOWS = [['', 'All steps'], ['5000', 'Last 5,000'], ['1000', 'Last 1,000'], ['200', 'Last 200']];
-const SMOOTH = 0.85; // weight of the past in the smoothed line; the band shows what it hides
+const KEYS = ['loss_d', 'loss_g', 'd_real', 'd_fake', 'd_fake_after', 'swd', 'ms_ssim', 'images_per_s'];
+const MOST = 800; // buckets kept of each
 
-export function curves({ id, query, setQuery, signal }) {
-	const series = Object.fromEntries(KEYS.map((key) => [key, new Series(2 * POINTS)]));
-	const rows = (list) => list.map((row) => ({ ...row, series: series[row.key] }));
-	const plots = [];
-	const onCursor = (step, from) => plots.forEach((plot) => plot !== from && plot.setCursor(step));
-	plots.push(
-		new Plot({
-			title: 'Loss', onCursor, signal, rows: rows([
-				{ key: 'loss_d', label: 'D', colour: '--plot-d' },
-				{ key: 'loss_g', label: 'G', colour: '--plot-g' }]),
-		}),
-		new Plot({
-			title: 'What D says', min: 0, max: 1, onCursor, signal, rows: rows([
-				{ key: 'd_real', label: 'D(x), real', colour: '--plot-d' },
-				{ key: 'd_fake', label: 'D(G(z)), generated', colour: '--plot-g' },
-				{ key: 'd_fake_after', label: 'D(G(z)), after step', colour: '--plot-extra', dash: [4, 3], hidden: true }]),
-		}),
-		new Plot({
-			title: 'Speed', onCursor, signal, rows: rows([
-				{ key: 'images_per_s', label: 'Images a second', colour: '--plot-extra' }]),
-		}));
+/** What D loses, G loses and D says when D can only guess. */
+export const GUESS = {
+	loss_d: { y: 2 * Math.LN2, text: 'D cannot tell: 2 ln 2', short: '2 ln 2' },
+	loss_g: { y: Math.LN2, text: 'ln 2', short: 'ln 2' },
+	d_real: { y: 0.5, text: 'D cannot tell: ½', short: '½' },
+	d_fake: { y: 0.5, text: 'D cannot tell: ½', short: '½' },
+};
 
-	const range = h('select', { id: 'curve-window' }, WINDOWS.map(([value, label]) => h('option', { value }, label)));
-	range.value = WINDOWS.some(([value]) => value === query.get('window')) ? query.get('window') : '';
-	const smooth = h('input', { type: 'checkbox', id: 'curve-smooth', checked: query.get('smooth') !== '0' });
+export function curves(ctx) {
+	const run = new Run(ctx.id, KEYS, MOST);
+	const rows = (list) => list.map((row) => ({ ...row, run, series: run.series[row.id] }));
+	const view = panel({
+		runs: [run], ctx, trailing: true,
+		empty: () => (FINAL.has(run.job?.state) ? 'There are none: the job ended before its first step.' : 'The curves begin with the first step.'),
+		specs: [
+			{ title: 'Loss', log: true, guides: [GUESS.loss_d, GUESS.loss_g], rows: rows([
+				{ id: 'loss_d', label: 'D', colour: '--plot-d' },
+				{ id: 'loss_g', label: 'G', colour: '--plot-g', dash: [7, 2] }]) },
+			{ title: 'What D says', min: 0, max: 1, guides: [GUESS.d_real], rows: rows([
+				{ id: 'd_real', label: 'D(x), real', colour: '--plot-d' },
+				{ id: 'd_fake', label: 'D(G(z)), generated', colour: '--plot-g', dash: [7, 2] },
+				{ id: 'd_fake_after', label: 'D(G(z)) after', colour: '--plot-extra', dash: [2, 3], hidden: true }]) },
+			{ title: 'Distance from real pictures (SWD)', log: true, none: 'Measured at the ends of epochs.', rows: rows([
+				{ id: 'swd', label: 'Lower is better', colour: '--plot-extra' }]) },
+			{ title: 'Likeness of generated pictures to each other (MS-SSIM)', min: 0, max: 1, none: 'Measured at the ends of epochs.', rows: rows([
+				{ id: 'ms_ssim', label: 'Near 1: all alike', colour: '--plot-extra' }]) },
+			{ title: 'Speed', rows: rows([
+				{ id: 'images_per_s', label: 'Images a second', colour: '--plot-extra' }]) },
+		],
+	});
 	const csv = h('button', { type: 'button', class: 'quiet' }, 'CSV');
-	const told = h('p', { class: 'muted small' });
-	const body = h('div', {});
-	const node = h('section', { class: 'card', 'aria-labelledby': 'curves-title' },
-		h('div', { class: 'card-head' }, h('h2', { id: 'curves-title' }, 'Curves'),
-			h('div', { class: 'row' },
-				h('label', { class: 'check' }, smooth, 'Smooth'),
-				h('label', { class: 'sr', for: 'curve-window' }, 'Steps shown'), range, csv)),
-		body);
+	csv.addEventListener('click', () => download(ctx.id, csv));
+	return h('section', { class: 'card curves', 'aria-labelledby': 'curves-title' },
+		h('div', { class: 'card-head' }, h('h2', { id: 'curves-title' }, 'Curves'), csv),
+		view.controls, view.body, view.told, explanation());
+}
 
-	let total = 0;
-	let waiting = []; // metric events that came while the curves were loading; null: loaded
-	let attempt = 0;
-
-	const windowed = () => Number(range.value) || 0;
-
-	function tell() {
-		const newest = series.loss_d.newest;
-		if (!newest) {
-			setText(told, '');
-			return;
-		}
-		const n = series.loss_d.buckets.length;
-		const steps = series.loss_d.buckets.reduce((sum, b) => sum + b.count, 0);
-		setText(told, n < steps
-			? `${f.count(steps)} of ${f.count(total)} steps in ${f.count(n)} points: a${smooth.checked ? ' smoothed' : ''} line through the last value of each, and a band from its least to its greatest.`
-			: `${f.count(steps)} of ${f.count(total)} steps, a point each.`);
-	}
-
-	function show() {
-		if (series.loss_d.newest && plots[0].node.parentNode !== body)
-			replace(body, plots.map((plot) => plot.node), told);
-		else if (!series.loss_d.newest)
-			replace(body, h('p', { class: 'blank muted' }, 'The curves begin with the first step.'));
-		plots.forEach((plot) => plot.schedule());
-		tell();
-	}
-
-	function append({ steps, series: values }) {
-		for (const key of KEYS)
-			values[key]?.forEach((v, i) => series[key].append(steps[i], v));
-		total = Math.max(total, steps.at(-1) ?? 0);
-		if (windowed())
-			KEYS.forEach((key) => series[key].dropBefore(total - windowed() + 1));
-	}
-
-	async function load() {
-		const mine = ++attempt;
-		waiting ??= [];
-		if (!series.loss_d.newest)
-			replace(body, loading('Loading the curves…'));
-		try {
-			await ready;
-			let from = 1;
-			if (windowed()) {
-				const job = await api.get(`/jobs/${id}`, { signal });
-				from = Math.max(1, job.step - windowed() + 1);
-			}
-			const answer = await api.get(`/jobs/${id}/metrics?series=${KEYS.join(',')}&from=${from}&max_points=${POINTS}`, { signal });
-			if (mine !== attempt)
-				return;
-			for (const key of KEYS)
-				series[key].load(answer.series[key]?.points ?? []);
-			total = series.loss_d.newest?.last_step ?? 0;
-			waiting.forEach(append);
-			waiting = null;
-			show();
-		} catch (error) {
-			if (!signal.aborted && mine === attempt)
-				replace(body, failure(error, load));
-		}
-	}
-
-	bus.addEventListener('metric', ({ detail }) => {
-		if (detail.job !== id)
-			return;
-		if (waiting) {
-			waiting.push(detail);
-			// A load that fails or hangs must not hoard: what is dropped here is in the next load.
-			if (waiting.length > 5000)
-				waiting.shift();
-			return;
-		}
-		append(detail);
-		show();
-	}, { signal });
-	bus.addEventListener('state', ({ detail }) => {
-		if (detail.job === id && detail.rewound_to !== null && detail.rewound_to !== undefined) {
-			waiting = []; // points above that step are void, those that follow are not
-			load();
-		}
-	}, { signal });
-	bus.addEventListener('reset', load, { signal });
-	range.addEventListener('change', () => {
-		setQuery({ window: range.value });
-		load();
-	});
-	const applySmooth = () => plots.forEach((plot) => {
-		plot.smoothing = smooth.checked ? SMOOTH : 0;
-		plot.schedule();
-	});
-	smooth.addEventListener('change', () => {
-		setQuery({ smooth: smooth.checked ? '' : '0' });
-		applySmooth();
-		tell();
-	});
-	csv.addEventListener('click', () => download(id, csv));
-	applySmooth();
-	load();
-	return node;
+/** For who learns what a GAN does. */
+export function explanation() {
+	const term = (name, ...text) => [h('dt', {}, name), h('dd', {}, ...text)];
+	return h('div', { class: 'help' },
+		h('p', { class: 'muted small keys', id: 'chart-keys' },
+			'Drag over a chart to zoom; Ctrl and wheel, or two fingers, too; a double click shows everything. ',
+			'With a chart in focus: arrows read values, with Shift they move, + and − zoom, 0 shows everything.'),
+		h('details', {}, h('summary', {}, 'What these curves mean'),
+			h('dl', { class: 'meaning' },
+				term('What D says', 'D looks at a picture and says how likely it is real. D(x) is its mean over a minibatch of real pictures, D(G(z)) over pictures that G drew from noise z. ',
+					'Early on D(x) is near 1 and D(G(z)) near 0. The better G becomes, the closer both come to ½: D can only guess.'),
+				term('Loss of D', 'The mean of −ln D(x) plus the mean of −ln(1 − D(G(z))). 2 ln 2 ≈ 1.386 (dotted) when D says ½ to every picture; near 0 when it tells real from generated almost every time; above 1.386 it does worse than by guessing.'),
+				term('Loss of G', 'The mean of −ln D(G(z)): ln 2 ≈ 0.693 (dotted) when D says ½; it grows as D rejects what G draws. With a loss of 3, D gives the pictures about 5 %.'),
+				term('How to read them', 'The two play against each other, so neither loss has to fall as pictures become better. Healthy is a long, noisy balance. ',
+					'A loss of D that sinks to 0 and stays, with D(G(z)) at 0, means that D has won and G learns little. Whether all pictures look the same (mode collapse) only the samples show.'),
+				term('D(G(z)) after', 'D(G(z)) once more in the same step, when G is updated: D has just learned, so it is mostly lower than before.'),
+				term('SWD', 'The sliced Wasserstein distance, times 1000, between small patches of generated and of real pictures: lower is better. It is measured at the ends of epochs, and noisy; between two sets of real pictures it is not 0 either. Compare it only at the same size and number of pictures, on the same data.'),
+				term('MS-SSIM', 'How much two generated pictures look alike, the mean over many pairs: 1 when they are the same. Real pictures are the measure: much above what these have, G repeats itself (mode collapse).'),
+				term('With label smoothing', 'D’s target for real pictures is a little below 1, so its loss cannot reach 0. The dotted lines stay where they are.'))));
 }
 
 /** All series as a file, every step up to the API's limit of points. A link could not ask for

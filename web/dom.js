@@ -34,6 +34,21 @@ export function setText(node, text) {
 		node.textContent = text;
 }
 
+/** A custom property as it now is: light, dark. */
+export const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+const SVG = 'http://www.w3.org/2000/svg';
+/** A piece of line as a chart draws it; kind: the class that gives its colour. */
+export function stroke(kind, dash = []) {
+	const svg = document.createElementNS(SVG, 'svg'), line = document.createElementNS(SVG, 'line');
+	for (const [name, value] of Object.entries({ class: `swatch ${kind}`, viewBox: '0 0 26 4', width: 26, height: 4, 'aria-hidden': 'true' }))
+		svg.setAttribute(name, value);
+	for (const [name, value] of Object.entries({ x1: 0, x2: 26, y1: 2, y2: 2, 'stroke-width': 3, 'stroke-dasharray': dash.join(' ') }))
+		line.setAttribute(name, value);
+	svg.append(line);
+	return svg;
+}
+
 let serial = 0;
 export function uniqueId(prefix) {
 	return `${prefix}-${++serial}`;
@@ -60,7 +75,7 @@ export function loading(text) {
 export function failure(error, retry) {
 	return h('div', { class: 'callout bad', role: 'alert' },
 		h('div', {}, h('strong', {}, 'This could not be loaded. '), h('span', {}, error.message)),
-		retry && h('button', { type: 'button', onclick: retry }, 'Try again'));
+		retry && h('button', { type: 'button', onclick: retry, 'data-retry': true }, 'Try again'));
 }
 
 /** A button that works: it keeps the focus, and clicks do nothing (see app.js). */

@@ -7,12 +7,12 @@
 // and drops it while it is hidden.
 //
 // bus: an EventTarget. CustomEvents "state", "progress", "metric", "sample", "checkpoint",
-// "log", "job" with the event's object as detail; "reset": events were missed, load anew;
+// "score", "log", "job" with the event's object as detail; "reset": events were missed, load anew;
 // "connection" with {online}.
 
 export const bus = new EventTarget();
 
-const TYPES = ['state', 'progress', 'metric', 'sample', 'checkpoint', 'log', 'job'];
+const TYPES = ['state', 'progress', 'metric', 'sample', 'checkpoint', 'score', 'log', 'job'];
 const NAME = 'dcgand-events';
 const SILENCE_MS = 45000; // after so long without an event ask whether the daemon is there
 
@@ -101,9 +101,14 @@ function close() {
 	source = null;
 }
 
+/** Until retryNow: while nobody is logged in there is nothing to ask for. */
+export function rest() {
+	close();
+}
+
 /** For the banner's button. */
 export function retryNow() {
-	if (source)
+	if (leading || !channel)
 		open();
 	else
 		channel?.postMessage({ kind: 'retry' });

@@ -11,7 +11,7 @@ import { pixelPicture } from './picture.js';
 import { COMMON, grouped, label } from './fields.js';
 import { makeField } from './field.js';
 
-export function formView({ query, signal }) {
+export function formView({ query, signal, setQuery }) {
 	const body = h('div', {});
 	const node = h('section', {}, h('h1', {}, 'New job'), body);
 
@@ -23,7 +23,7 @@ export function formView({ query, signal }) {
 				api.jobSchema(), api.getAll('/datasets', 'datasets', { signal }), api.get('/version', { signal }),
 				copy ? api.get(`/jobs/${copy}`, { signal }) : null]);
 			const lists = { dataset: datasets.map((d) => d.name), kernel: ['auto', ...version.kernels] };
-			replace(body, buildForm(schema, datasets, lists, initial(query, source, datasets)));
+			replace(body, buildForm(schema, datasets, lists, initial(query, source, datasets), setQuery));
 		} catch (error) {
 			if (!signal.aborted)
 				replace(body, failure(error, load));
@@ -40,12 +40,12 @@ function initial(query, source, datasets) {
 		values.name = `${source.params.name} again`.slice(0, 60);
 	for (const [key, value] of query)
 		if (key !== 'copy')
-			values[key] = key === 'from_checkpoint' ? Number(value) : value;
+			values[key] = key === 'from_checkpoint' ? Number(value) : value === 'true' ? true : value === 'false' ? false : value;
 	return values;
 }
 
 /** lists: what a text field may be, where the daemon knows it at run time. */
-function buildForm(schema, datasets, lists, values) {
+function buildForm(schema, datasets, lists, values, setQuery) {
 	const fields = new Map();
 	const presets = schema['x-presets'] ?? [];
 	const preview = pixelPicture({
@@ -77,6 +77,8 @@ function buildForm(schema, datasets, lists, values) {
 		if (field?.name === 'dataset')
 			showDataset();
 		setText(curl, curlCommand(chosen()));
+		if (field) // what was chosen survives a reload
+			setQuery({ copy: '', ...Object.fromEntries([...fields.keys()].map((name) => [name, ''])), ...Object.fromEntries(Object.entries(chosen()).map(([name, value]) => [name, String(value)])) });
 	}
 
 	/** The preset's settings become what applies to every field the user left alone. */

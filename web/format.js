@@ -17,7 +17,7 @@ export function figure(x) {
 	const size = Math.abs(x);
 	if (size >= 1e5 || (size > 0 && size < 1e-4))
 		return x.toExponential(2);
-	return x.toFixed(size >= 1000 ? 0 : size >= 100 ? 1 : size >= 10 ? 2 : 3);
+	return size >= 1000 ? count(x) : x.toFixed(size >= 100 ? 1 : size >= 10 ? 2 : 3);
 }
 
 export function rate(x) {

@@ -24,7 +24,7 @@ export function jobView(ctx) {
 	const progress = progressBlock();
 	const facts = h('dl', { class: 'facts' });
 	const why = h('div', {});
-	const params = h('details', { class: 'card params' }, h('summary', {}, h('h2', {}, 'Parameters')));
+	const params = h('details', { class: 'card params', open: ctx.query.has('parameters') }, h('summary', {}, h('h2', {}, 'Parameters')));
 	const cells = [];
 	let built = false;
 
@@ -52,8 +52,8 @@ export function jobView(ctx) {
 			h('div', { class: 'card' }, progress.node, facts),
 			h('div', { class: 'columns' },
 				curves(ctx),
-				h('div', { class: 'column' }, samples(ctx), points.generate)),
-			points.node, log(ctx), params);
+				h('div', { class: 'column' }, samples(ctx), points.generate, log(ctx))),
+			points.node, params);
 	}
 
 	function update(job) {
@@ -115,7 +115,7 @@ export function jobView(ctx) {
 
 	async function load() {
 		if (!built)
-			replace(body, loading('Loading the job…'));
+			replace(body, heading, loading('Loading the job…'));
 		try {
 			await ready;
 			const job = await loadJob(id, { signal });
@@ -125,13 +125,14 @@ export function jobView(ctx) {
 		} catch (error) {
 			if (signal.aborted)
 				return;
-			replace(body, error.status === 404
-				? h('div', { class: 'blank' }, h('h1', {}, `There is no job ${id}`), h('p', {}, 'It may have been deleted.'), h('a', { class: 'button', href: '#/jobs' }, 'To the jobs'))
-				: failure(error, load));
+			replace(body, ...(error.status === 404
+				? [h('div', { class: 'blank' }, h('h1', {}, `There is no job ${id}`), h('p', {}, 'It may have been deleted.'), h('a', { class: 'button', href: '#/jobs' }, 'To the jobs'))]
+				: [heading, failure(error, load)]));
 			built = false;
 		}
 	}
 
+	params.addEventListener('toggle', () => ctx.setQuery({ parameters: params.open ? 'open' : '' }));
 	changes.addEventListener('job', ({ detail }) => built && detail.id === id && update(detail), { signal });
 	changes.addEventListener('gone', ({ detail }) => {
 		if (detail === id && built) {

@@ -2,25 +2,30 @@
 
 import { h, replace, loading, failure, setText } from './dom.js';
 import * as f from './format.js';
-import * as api from './api.js';
 import { bus, ready } from './events.js';
 import { jobs, changes, loadJobs } from './state.js';
-import { statePill, progressBlock } from './progress.js';
-import { actionBar } from './actions.js';
+import { jobRow } from './job_row.js';
+import { compareHref, readIds, MOST_RUNS } from './compare.js';
 
 const STATES = ['queued', 'preparing', 'running', 'paused', 'succeeded', 'failed', 'cancelled'];
 
-export function jobsView({ query, setQuery, signal }) {
+export function jobsView({ query, setQuery, signal, onRestore }) {
 	const filter = h('select', { id: 'state-filter' }, h('option', { value: '' }, 'All states'),
 		STATES.map((s) => h('option', { value: s }, s)));
 	const choice = h('div', { class: 'field inline' }, h('label', { for: 'state-filter' }, 'State'), filter);
-	filter.value = STATES.includes(query.get('state')) ? query.get('state') : '';
 	const body = h('div', {});
 	const list = h('ul', { class: 'jobs' });
 	const more = h('button', { type: 'button', class: 'more', hidden: true }, 'Show older jobs');
 	const node = h('section', {},
 		h('div', { class: 'title-row' }, h('h1', {}, 'Jobs'), choice),
 		body);
+	const count = h('span', {});
+	const compare = h('a', { class: 'button primary' }, 'Compare');
+	const bar = h('div', { class: 'pick-bar', role: 'region', 'aria-label': 'Chosen jobs', hidden: true }, count, compare,
+		h('button', { type: 'button', class: 'quiet', onclick: () => pick([]) }, 'Clear'));
+	node.append(bar);
+	let picked = []; // ids chosen to be compared
+	let pages = 1;
 	const rows = new Map(); // id -> row
 	let next = null;
 	let known = false; // the first page has arrived
@@ -30,12 +35,27 @@ export function jobsView({ query, setQuery, signal }) {
 	function place(job) {
 		let row = rows.get(job.id);
 		if (!row) {
-			row = jobRow(job, signal);
+			row = jobRow(job, signal, (on) => pick(on ? [...picked, job.id] : picked.filter((id) => id !== job.id)));
 			rows.set(job.id, row);
 			const after = [...list.children].find((li) => Number(li.dataset.job) < job.id);
 			list.insertBefore(row.node, after ?? null);
 		}
 		row.update(job);
+		row.pick(picked.includes(job.id), picked.length >= MOST_RUNS);
+	}
+
+	function pick(ids) {
+		picked = ids;
+		setQuery({ pick: picked.join(',') });
+		showPicked();
+	}
+
+	function showPicked() {
+		bar.hidden = picked.length === 0;
+		setText(count, picked.length === 1 ? '1 job chosen: choose another to compare' : `${f.plural(picked.length, 'job')} chosen`);
+		compare.hidden = picked.length < 2;
+		compare.href = compareHref(picked);
+		rows.forEach((row, id) => row.pick(picked.includes(id), picked.length >= MOST_RUNS));
 	}
 
 	function show() {
@@ -47,21 +67,43 @@ export function jobsView({ query, setQuery, signal }) {
 		}));
 	}
 
+	/** As many pages as were shown; what is shown stays until they are here. */
 	async function load() {
 		known = false;
-		replace(body, loading('Loading the jobs…'));
+		if (rows.size === 0)
+			replace(body, loading('Loading the jobs…'));
 		try {
 			await ready;
-			const page = await loadJobs({ state: filter.value });
-			rows.clear();
-			list.replaceChildren();
-			next = page.next;
-			page.jobs.forEach(place);
+			const all = [];
+			let cursor = null;
+			for (let i = 0; i === 0 || (i < pages && cursor !== null); i++) {
+				const page = await loadJobs({ state: filter.value, cursor });
+				all.push(...page.jobs);
+				cursor = page.next;
+			}
+			if (signal.aborted)
+				return;
+			for (const [id, row] of rows)
+				if (!all.some((job) => job.id === id)) {
+					row.node.remove();
+					rows.delete(id);
+				}
+			next = cursor;
+			all.forEach(place);
 			known = true;
 			show();
 		} catch (error) {
+			rows.clear();
+			list.replaceChildren();
 			replace(body, failure(error, load));
 		}
+	}
+
+	function read(from) {
+		filter.value = STATES.includes(from.get('state')) ? from.get('state') : '';
+		picked = readIds(from.get('pick'));
+		pages = Math.min(20, Math.max(1, Number.parseInt(from.get('pages'), 10) || 1));
+		showPicked();
 	}
 
 	more.addEventListener('click', async () => {
@@ -70,6 +112,8 @@ export function jobsView({ query, setQuery, signal }) {
 			const page = await loadJobs({ state: filter.value, cursor: next });
 			next = page.next;
 			page.jobs.forEach(place);
+			pages++;
+			setQuery({ pages: String(pages) });
 			show();
 		} catch (error) {
 			body.append(failure(error));
@@ -77,7 +121,12 @@ export function jobsView({ query, setQuery, signal }) {
 		more.disabled = false;
 	});
 	filter.addEventListener('change', () => {
-		setQuery({ state: filter.value });
+		pages = 1;
+		setQuery({ state: filter.value, pages: '' }, true);
+		load();
+	});
+	onRestore((now) => {
+		read(now);
 		load();
 	});
 
@@ -96,12 +145,15 @@ export function jobsView({ query, setQuery, signal }) {
 			show();
 	}, { signal });
 	changes.addEventListener('gone', ({ detail: id }) => {
+		if (picked.includes(id))
+			pick(picked.filter((other) => other !== id));
 		rows.get(id)?.node.remove();
 		if (rows.delete(id) && rows.size === 0)
 			show();
 	}, { signal });
 	changes.addEventListener('reset', load, { signal });
 	bus.addEventListener('sample', ({ detail }) => rows.get(detail.job)?.sample(detail.step), { signal });
+	read(query);
 	load();
 	return { title: 'Jobs', node };
 }
@@ -116,65 +168,4 @@ function empty(state, clear) {
 		h('a', { class: 'button primary', href: '#/new' }, 'Start a job'),
 		h('p', { class: 'muted' }, 'Or from a terminal:'),
 		h('pre', {}, h('code', {}, `curl ${location.origin}/jobs \\\n  -H 'Content-Type: application/json' \\\n  -d '{"dataset":"fashion-mnist"}'`)));
-}
-
-function summary(job) {
-	const { size } = job.params;
-	return [job.name && `#${job.id}`, job.dataset, size > 0 && `${size}×${size}`, f.when(job.created_at)].filter(Boolean).join(' · ');
-}
-
-function jobRow(job, signal) {
-	const thumb = h('span', { class: 'thumb' });
-	const title = h('a', { class: 'job-title', href: `#/jobs/${job.id}` });
-	const about = h('span', { class: 'muted' });
-	const pill = statePill();
-	const progress = progressBlock();
-	const losses = h('span', { class: 'muted figures' });
-	const actions = actionBar({ brief: true });
-	const error = h('p', { class: 'error-line' });
-	const node = h('li', { class: 'card job-row', 'data-job': job.id },
-		thumb,
-		h('div', { class: 'job-main' },
-			h('div', { class: 'job-head' }, title, pill.node, about),
-			progress.node, error, losses),
-		actions.node);
-	let asked = false;
-
-	function draw(src) {
-		const img = h('img', { src, alt: '', class: 'pixels' });
-		img.addEventListener('load', () => replace(thumb, img), { once: true });
-	}
-
-	function sample(step) {
-		asked = true;
-		draw(`/jobs/${job.id}/samples/step-${step}.png`);
-	}
-
-	/** The newest sample if there is one; later ones come as events. */
-	async function firstSample() {
-		asked = true;
-		try {
-			const page = await api.get(`/jobs/${job.id}/samples?limit=1`, { signal });
-			if (page.samples.length > 0 && thumb.childElementCount === 0)
-				draw(`/jobs/${job.id}/samples/latest.png`);
-		} catch {
-			// A row without a picture says as much.
-		}
-	}
-
-	return {
-		node,
-		sample,
-		update(now) {
-			setText(title, f.jobTitle(now));
-			setText(about, summary(now));
-			pill.update(now);
-			progress.update(now);
-			setText(losses, now.loss_d === null || now.state === 'failed' ? '' : `loss D ${f.figure(now.loss_d)} · loss G ${f.figure(now.loss_g)}`);
-			setText(error, now.state === 'failed' ? now.error ?? 'It failed without a reason.' : '');
-			actions.update(now);
-			if (!asked && now.step > 0)
-				firstSample();
-		},
-	};
 }

@@ -8,7 +8,8 @@ import { bus, ready } from './events.js';
 const MOST = 500;
 
 export function log({ id, signal }) {
-	const lines = h('ol', { class: 'log', tabindex: 0, role: 'log', 'aria-label': 'Log' });
+	const lines = h('ol', {});
+	const box = h('div', { class: 'log', tabindex: 0, role: 'log', 'aria-label': 'Log' }, lines);
 	const none = h('p', { class: 'blank muted' }, 'Nothing was logged.');
 	const body = h('div', {}, none);
 	const node = h('section', { class: 'card', 'aria-labelledby': 'log-title' },
@@ -16,9 +17,9 @@ export function log({ id, signal }) {
 	let waiting = []; // lines that came while the past was loading; null: loaded
 
 	function append({ at, level, text }) {
-		if (lines.parentNode !== body)
-			replace(body, lines);
-		const atEnd = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 24;
+		if (box.parentNode !== body)
+			replace(body, box);
+		const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 24;
 		lines.append(h('li', { 'data-level': level },
 			h('time', { datetime: at, title: at }, f.clock(at)),
 			level !== 'info' && h('span', { class: 'level' }, level),
@@ -26,7 +27,7 @@ export function log({ id, signal }) {
 		while (lines.childElementCount > MOST)
 			lines.firstElementChild.remove();
 		if (atEnd)
-			lines.scrollTop = lines.scrollHeight;
+			box.scrollTop = box.scrollHeight;
 	}
 
 	async function load() {

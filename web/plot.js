@@ -1,42 +1,46 @@
-// One chart of a few series against the step, drawn by Chart.js: a line through the last
-// value of each bucket and a faint band from its least to its greatest. The legend above
-// it is HTML: it names the values at the pointer (or the newest), and its buttons hide a
-// series. Arrow keys move the pointer when the chart has the focus.
+// One chart, drawn by Chart.js: for each row a line, smoothed or not, behind it what the
+// smoothing leaves out, and a faint band from the least to the greatest of each bucket. The
+// legend is HTML: it names the values at the pointer (or the newest), and its buttons hide a
+// row. Gestures and keys are zoom.js's; what is looked at is panel.js's.
 
-import { h, setText, uniqueId, announce } from './dom.js';
+import { h, setText, uniqueId, announce, stroke, css } from './dom.js';
 import * as f from './format.js';
+import { AXES } from './axis.js';
+import { chartOf } from './ink.js';
+import { gestures } from './zoom.js';
 
 const REDRAW_MS = 200; // at most so often, however fast points come
-
-const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const FEW = 60;        // points that are drawn as such, and not smoothed
+const LAYERS = 4;      // lines of a row: the band's lower and upper edge, the raw one, the smooth one
 
 export class Plot {
 	/**
-	 * rows: [{key, label, colour: '--custom-property', dash, series}]
-	 * onCursor(step or null): the pointer moved here; tell the other plots.
+	 * rows: [{id, label, colour: a custom property, dash: [], hidden, run, series}]
+	 * guides: [{y, text, short}]: values that mean something. log: whether a logarithmic axis makes sense.
+	 * on: zoom(from, to), reset(), cursor(x or null, this), toggle(row).
 	 */
-	constructor({ title, rows, min, max, onCursor, signal }) {
-		this.rows = rows.map((row) => ({ ...row, hidden: row.hidden === true }));
-		this.title = title;
-		this.cursor = null;
-		this.smoothing = 0;
+	constructor({ title, rows, guides = [], min, max, log = false, none = 'Nothing to show yet.', on, signal }) {
+		Object.assign(this, { title, rows, guides, min, max, mayLog: log, on });
+		this.cursor = this.brush = null;
+		this.look = { axis: AXES.step, smoothing: 0, log: false, from: 0, to: 1 };
 		this.drawnAt = 0;
-		this.timer = 0;
-		this.onCursor = onCursor;
+		this.timer = this.due = this.frame = 0;
 		this.canvas = h('canvas', { role: 'img', 'aria-label': title });
-		this.box = h('div', { class: 'plot-box', tabindex: 0, role: 'group', 'aria-label': `${title}: arrow keys read values` }, this.canvas);
-		const id = uniqueId('plot');
+		this.box = h('div', { class: 'plot-box', tabindex: 0, role: 'group', 'aria-label': `${title}, chart`, 'aria-describedby': 'chart-keys' }, this.canvas);
+		this.none = h('p', { class: 'plot-none muted', hidden: true }, none);
 		this.at = h('span', { class: 'muted figures' });
+		const id = uniqueId('plot');
 		this.node = h('figure', { class: 'plot', 'aria-labelledby': id },
-			h('figcaption', { id }, h('span', {}, title), this.at),
-			h('div', { class: 'legend' }, this.rows.map((row) => this.#legend(row))),
-			this.box);
+			h('figcaption', {}, h('span', { id }, title), this.at),
+			h('div', { class: 'legend' }, rows.map((row) => this.#legend(row))),
+			h('div', { class: 'plot-frame' }, this.box, this.none));
 		if (!window.Chart) {
 			this.box.replaceChildren(h('p', { class: 'muted' }, 'The chart library did not load.'));
 			return;
 		}
-		this.chart = new window.Chart(this.canvas, this.#config(min, max));
-		this.#listen(signal);
+		this.chart = new window.Chart(this.canvas, chartOf(this));
+		gestures(this, { ...on, point: (x) => this.point(x), read: (key) => this.#read(key), brush: (b) => this.#brush(b) });
+		matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.redraw(), { signal });
 		signal.addEventListener('abort', () => {
 			clearTimeout(this.timer);
 			this.chart.destroy();
@@ -47,123 +51,143 @@ export class Plot {
 		row.value = h('span', {}, '–');
 		row.range = h('span', { class: 'range' });
 		row.button = h('button', {
-			type: 'button', class: 'plain legend-item', 'aria-pressed': String(!row.hidden), 'data-series': row.key,
+			type: 'button', class: 'plain legend-item', 'aria-pressed': String(!row.hidden), 'data-series': row.id,
 			title: `Show or hide ${row.label}`,
 			onclick: () => {
-				row.hidden = !row.hidden;
-				row.button.setAttribute('aria-pressed', String(!row.hidden));
-				this.redraw();
+				this.show(row, row.hidden);
+				this.on.toggle(row);
 			},
-		}, 
-			h('span', {}, h('span', { class: `swatch ${row.key}`, 'aria-hidden': 'true' }), h('span', { class: 'name' }, row.label)),
+		},
+			h('span', { class: 'key' }, stroke(row.colour.slice(2), row.dash), h('span', { class: 'name' }, row.label)),
 			h('span', { class: 'figures' }, row.value, row.range));
 		return row.button;
 	}
 
-	#config(min, max) {
-		const common = { parsing: false, pointRadius: 0, pointHitRadius: 0, borderJoinStyle: 'round', tension: 0 };
-		const datasets = this.rows.flatMap(() => [
-			{ ...common, borderWidth: 0, fill: false },
-			{ ...common, borderWidth: 0, fill: '-1' },
-			{ ...common, borderWidth: 1.6, fill: false },
-		]);
-		const plot = this;
-		return {
-			type: 'line',
-			data: { datasets },
-			options: {
-				animation: false, responsive: true, maintainAspectRatio: false, normalized: true, events: [],
-				plugins: { legend: { display: false }, tooltip: { enabled: false } },
-				scales: {
-					x: { type: 'linear', grid: { drawTicks: false }, border: { display: false }, ticks: { maxTicksLimit: 7, maxRotation: 0, padding: 6, callback: (v) => (Number.isInteger(v) ? f.count(v) : '') } },
-					y: { min, max, suggestedMin: 0, grid: { drawTicks: false }, ticks: { maxTicksLimit: 6, padding: 6 } },
-				},
-			},
-			plugins: [{ id: 'cursor', afterDatasetsDraw: (chart) => plot.#drawCursor(chart) }],
-		};
+	show(row, on) {
+		row.hidden = !on;
+		row.button.setAttribute('aria-pressed', String(on));
+		this.redraw();
 	}
 
-	#drawCursor(chart) {
-		if (this.cursor === null)
-			return;
-		const x = chart.scales.x.getPixelForValue(this.cursor);
-		const { top, bottom } = chart.chartArea;
-		const c = chart.ctx;
-		c.save();
-		c.strokeStyle = css('--muted');
-		c.setLineDash([3, 3]);
-		c.beginPath();
-		c.moveTo(x, top);
-		c.lineTo(x, bottom);
-		c.stroke();
-		c.restore();
+	#brush(range) {
+		this.brush = range;
+		this.#repaint();
 	}
 
-	#listen(signal) {
-		const move = (event) => {
-			const x = event.clientX - this.canvas.getBoundingClientRect().left;
-			const { left, right } = this.chart.chartArea;
-			this.point(x < left || x > right ? null : this.chart.scales.x.getValueForPixel(x));
-		};
-		this.canvas.addEventListener('pointermove', move);
-		this.canvas.addEventListener('pointerdown', move);
-		this.canvas.addEventListener('pointerleave', () => this.point(null));
-		this.box.addEventListener('blur', () => this.point(null));
-		this.box.addEventListener('keydown', (event) => this.#key(event));
-		matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.redraw(), { signal });
+	/** The same picture with another pointer: once a frame. */
+	#repaint() {
+		this.frame ||= requestAnimationFrame(() => {
+			this.frame = 0;
+			if (this.chart?.ctx)
+				this.chart.draw();
+		});
 	}
 
-	#key(event) {
-		const series = this.rows[0].series;
-		const last = series.buckets.length - 1;
-		if (last < 0)
-			return;
-		const at = this.cursor === null ? last : series.nearest(this.cursor);
-		const to = { ArrowLeft: at - 1, ArrowRight: at + 1, PageUp: at - 20, PageDown: at + 20, Home: 0, End: last }[event.key];
-		if (to === undefined && event.key !== 'Escape')
-			return;
-		event.preventDefault();
-		event.stopPropagation();
-		this.point(to === undefined ? null : series.buckets[Math.min(last, Math.max(0, to))].last_step);
-		announce([this.at.textContent, ...this.rows.map((row) => `${row.label} ${row.value.textContent}${row.range.textContent}`)].join(', '));
+	// --- Reading values -----------------------------------------------------------------
+
+	#x(row, bucket) {
+		return this.look.axis.x(row.run, bucket.last_step);
 	}
 
-	/** The pointer is at a step (null: nowhere). */
-	point(step) {
-		this.setCursor(step);
-		this.onCursor?.(step, this);
+	/** What is known there; nothing where others went on and this run had ended. */
+	#bucket(row, x) {
+		const { series, run } = row;
+		const step = this.look.axis.step(run, x);
+		const i = step > run.total + 0.5 ? -1 : series.nearest(step);
+		return i < 0 ? null : series.buckets[i];
 	}
 
-	setCursor(step) {
-		const series = this.rows[0].series;
-		const i = step === null ? -1 : series.nearest(step);
-		const snapped = i < 0 ? null : series.buckets[i].last_step;
+	/** The last one that is looked at. */
+	#newest(row) {
+		const { newest } = row.series;
+		return newest && this.#x(row, newest) > this.look.to ? this.#bucket(row, this.look.to) : newest;
+	}
+
+	/** Moves the pointer to a neighbour, as a key says. */
+	#read(key) {
+		const row = this.rows.find((r) => !r.hidden && r.series.newest) ?? this.rows[0];
+		const { from, to } = this.look;
+		const seen = row.series.buckets.map((b) => this.#x(row, b)).filter((x) => x >= from && x <= to);
+		const last = seen.length - 1;
+		const at = this.cursor === null ? last : Math.max(0, seen.findIndex((x) => x >= this.cursor));
+		const next = { ArrowLeft: at - 1, ArrowRight: at + 1, PageUp: at - 20, PageDown: at + 20, Home: 0, End: last }[key];
+		if (last < 0 || (next === undefined && (key !== 'Escape' || this.cursor === null)))
+			return false;
+		this.point(next === undefined ? null : seen[Math.min(last, Math.max(0, next))]);
+		announce([this.at.textContent, ...this.rows.filter((r) => !r.hidden).map((r) => `${r.label} ${r.value.textContent}${r.range.textContent}`)].join(', '));
+		return true;
+	}
+
+	/** The pointer is at a place (null: nowhere). */
+	point(x) {
+		this.setCursor(x);
+		this.on.cursor(this.cursor, this);
+	}
+
+	setCursor(x) {
+		const bucket = x === null || this.rows.length === 0 ? null : this.#bucket(this.rows[0], x);
+		// With one run the pointer stands on its points.
+		const snapped = x === null ? null : bucket && this.rows.every((row) => row.run === this.rows[0].run) ? this.#x(this.rows[0], bucket) : x;
 		if (snapped === this.cursor)
 			return;
 		this.cursor = snapped;
 		this.#readout();
-		if (this.chart)
-			this.chart.draw();
+		this.#repaint();
 	}
 
 	#readout() {
 		let title = '';
 		for (const row of this.rows) {
-			const { series } = row;
-			const bucket = this.cursor === null ? series.newest : series.buckets[series.nearest(this.cursor)];
+			const bucket = this.cursor === null ? this.#newest(row) : this.#bucket(row, this.cursor);
 			setText(row.value, bucket ? f.figure(bucket.last) : '–');
 			setText(row.range, bucket && this.cursor !== null && bucket.count > 1 ? ` (${f.figure(bucket.min)} to ${f.figure(bucket.max)})` : '');
-			if (bucket && !title)
-				title = bucket.count > 1 && this.cursor !== null ? `steps ${f.count(bucket.step)} to ${f.count(bucket.last_step)}` : `step ${f.count(bucket.last_step)}`;
+			if (bucket && this.cursor === null && row.run !== this.rows[0].run)
+				title = 'newest of each';
+			else if (bucket && !title)
+				title = this.cursor !== null && bucket.count > 1 && this.look.axis === AXES.step ? `steps ${f.count(bucket.step)} to ${f.count(bucket.last_step)}` : this.look.axis.text(this.cursor ?? this.#x(row, bucket));
 		}
 		setText(this.at, title);
 	}
 
+	// --- Drawing ------------------------------------------------------------------------
+
 	/** Soon: many calls make one drawing, and none while the page is hidden (no frames then). */
-	schedule() {
-		if (this.timer)
+	schedule(wait = REDRAW_MS) {
+		const due = this.drawnAt + wait;
+		if (this.timer && this.due <= due)
 			return;
-		this.timer = setTimeout(() => requestAnimationFrame(() => this.redraw()), Math.max(0, this.drawnAt + REDRAW_MS - performance.now()));
+		clearTimeout(this.timer);
+		this.due = due;
+		this.timer = setTimeout(() => requestAnimationFrame(() => this.redraw()), Math.max(0, due - performance.now()));
+	}
+
+	#fill(row, [low, high, raw, line], dots, colour) {
+		const { buckets } = row.series;
+		const few = buckets.length <= FEW, smoothing = few ? 0 : this.look.smoothing;
+		const xs = buckets.map((b) => this.#x(row, b));
+		const positive = this.log ? (y) => (y > 0 ? y : NaN) : (y) => y;
+		const points = (ys) => ys.map((y, i) => ({ x: xs[i], y: positive(y) }));
+		const last = buckets.map((b) => b.last);
+		low.data = points(buckets.map((b) => b.min));
+		high.data = points(buckets.map((b) => b.max));
+		raw.data = smoothing > 0 ? points(last) : [];
+		line.data = points(smoothing > 0 ? row.series.smooth(smoothing) : last);
+		high.backgroundColor = `${colour}22`; // the colours are #rrggbb
+		raw.borderColor = `${colour}66`;
+		line.borderColor = colour;
+		line.borderDash = row.dash ?? [];
+		// Few points far apart are told apart from a line that was measured everywhere.
+		dots.data = few ? line.data : [];
+		dots.pointBackgroundColor = dots.pointBorderColor = colour;
+		low.hidden = high.hidden = raw.hidden = line.hidden = dots.hidden = row.hidden;
+	}
+
+	/** What a logarithmic axis has to hold: Chart.js would round to powers of ten. */
+	#ends() {
+		const { from, to } = this.look;
+		const seen = this.rows.filter((row) => !row.hidden).flatMap((row) => row.series.buckets.filter((b) => b.max > 0 && this.#x(row, b) >= from && this.#x(row, b) <= to));
+		const low = seen.reduce((m, b) => (b.min > 0 ? Math.min(m, b.min) : m), Infinity), high = seen.reduce((m, b) => Math.max(m, b.max), 0);
+		return Number.isFinite(low) ? [low / 1.15, high * 1.15] : [];
 	}
 
 	redraw() {
@@ -172,34 +196,26 @@ export class Plot {
 		this.#readout();
 		if (!this.chart?.ctx)
 			return;
-		const { datasets } = this.chart.data;
-		let first = Infinity, last = -Infinity;
-		this.rows.forEach((row, i) => {
-			const { series } = row;
-			const colour = css(row.colour);
-			const [low, high, line] = datasets.slice(3 * i, 3 * i + 3);
-			low.data = series.edge('min');
-			high.data = series.edge('max');
-			line.data = series.line(this.smoothing);
-			high.backgroundColor = low.borderColor = high.borderColor = css(`${row.colour}-band`);
-			// A point that is one step has no band: its edges show what the smooth line leaves out.
-			low.borderWidth = high.borderWidth = this.smoothing > 0 ? 1 : 0;
-			line.borderColor = colour;
-			line.borderDash = row.dash ?? [];
-			low.hidden = high.hidden = line.hidden = row.hidden;
-			if (series.newest) {
-				first = Math.min(first, series.buckets[0].step);
-				last = Math.max(last, series.newest.last_step);
-			}
-		});
+		const { axis, from, to } = this.look;
+		this.log = this.look.log && this.mayLog;
+		const { datasets } = this.chart.data, n = this.rows.length;
+		this.rows.forEach((row, i) => this.#fill(row, datasets.slice(LAYERS * i, LAYERS * (i + 1)), datasets[LAYERS * n + i], css(row.colour)));
 		const { x, y } = this.chart.options.scales;
-		x.min = Number.isFinite(first) ? first : 0;
-		x.max = Number.isFinite(last) && last > first ? last : x.min + 1;
-		for (const axis of [x, y]) {
-			axis.ticks.color = css('--muted');
-			axis.grid.color = css('--grid');
-			axis.grid.borderColor = css('--line');
+		x.min = from;
+		x.max = to > from ? to : from + 1;
+		x.title.text = axis.label;
+		const [least, greatest] = this.log ? this.#ends() : [];
+		Object.assign(y, this.log ? { type: 'logarithmic', min: least, max: greatest, suggestedMax: undefined }
+			: { type: 'linear', min: this.min, max: this.max, suggestedMax: this.guides[0]?.y });
+		for (const each of [x, y]) {
+			each.ticks.color = css('--muted');
+			each.grid.color = css('--grid');
+			each.grid.borderColor = css('--line');
 		}
+		x.title.color = css('--muted');
+		this.none.hidden = this.rows.some((row) => row.series.newest);
+		this.box.classList.toggle('bare', !this.none.hidden);
 		this.chart.update('none');
+		this.canvas.setAttribute('aria-label', `${this.title}, ${axis.text(from)} to ${axis.text(to)}: ${this.rows.map((row) => `${row.label} ${row.value.textContent}`).join(', ')}`);
 	}
 }

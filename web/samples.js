@@ -1,69 +1,62 @@
 // The sample grids of a job, one an epoch, drawn from the same noise: a slider through
-// them, a play button, arrow keys. The newest is followed unless the user moved back.
+// them, a play button, arrow keys, and a second one beside it. The newest is followed unless
+// the user moved back.
 
 import { h, replace, loading, failure, setText, announce, isTyping } from './dom.js';
-import * as f from './format.js';
 import * as api from './api.js';
 import { bus, ready } from './events.js';
 import { jobs, FINAL } from './state.js';
-import { pixelPicture } from './picture.js';
+import { samplePane, describeSample } from './pane.js';
 
 const FRAME_MS = 250;
 
-export function samples({ id, query, setQuery, signal }) {
+export function samples({ id, query, setQuery, signal, onRestore }) {
 	let list = []; // {epoch, step} in order of step
 	let at = -1;
-	let following = !query.has('sample');
+	let following = true;
+	let wanted = null; // the step to be shown, unless following
+	let beside = null; // the step that is shown beside; null: none
 	let playing = 0;
 	let loaded = false;
-	let shown = ''; // the picture asked for last
 
-	const picture = pixelPicture();
-	const slider = h('input', { type: 'range', min: 0, max: 0, step: 1, 'aria-label': 'Sample' });
-	const play = h('button', { type: 'button' }, 'Play');
-	const newest = h('button', { type: 'button' }, 'Newest');
-	const live = h('span', { class: 'live', hidden: true }, 'following');
-	const caption = h('span', { class: 'figures' });
-	const open = h('a', { class: 'button quiet', download: '' }, 'PNG');
-	const viewer = h('div', {},
-		picture.frame,
-		h('div', { class: 'row between' }, h('p', { class: 'sample-caption' }, caption, ' ', live), open),
-		slider,
-		h('div', { class: 'row' }, play, newest));
+	const main = samplePane({ id, label: 'Sample', go: (i) => go(i) });
+	const other = samplePane({ id, label: 'Sample beside it', go: (i) => goBeside(i) });
+	const play = h('button', { type: 'button', 'data-do': 'play' }, 'Play');
+	const newest = h('button', { type: 'button', 'data-do': 'newest' }, 'Newest');
+	const two = h('button', { type: 'button', 'data-do': 'two', 'aria-pressed': 'false' }, 'Side by side');
+	const panes = h('div', { class: 'panes' }, main.node);
+	const viewer = h('div', {}, panes, h('div', { class: 'row' }, play, newest, two));
 	const body = h('div', {});
-	const node = h('section', { class: 'card', 'aria-labelledby': 'samples-title' },
+	const node = h('section', { class: 'card samples', 'aria-labelledby': 'samples-title' },
 		h('div', { class: 'card-head' }, h('h2', { id: 'samples-title' }, 'Samples')), body);
 
-	const url = (sample) => `/jobs/${id}/samples/step-${sample.step}.png`;
-
-	function describe(sample) {
-		const epoch = sample.step === 0 ? 'Before training' : `Epoch ${f.count(sample.epoch)}`;
-		return `${epoch} · step ${f.count(sample.step)}`;
-	}
+	const nearest = (step) => list.reduce((best, s, i) => (Math.abs(s.step - step) < Math.abs(list[best].step - step) ? i : best), 0);
 
 	function show() {
 		if (list.length === 0) {
-			replace(body, h('p', { class: 'blank muted' }, loaded ? 'The first samples come with the first epoch.' : ''));
+			replace(body, h('p', { class: 'blank muted' }, !loaded ? '' : FINAL.has(jobs.get(id)?.state) ? 'There are none: the job ended before its first sample.' : 'The first samples come with the first epoch.'));
 			return;
 		}
 		if (viewer.parentNode !== body)
 			replace(body, viewer);
-		const sample = list[at];
-		const text = describe(sample);
-		if (shown !== url(sample)) {
-			shown = url(sample);
-			picture.show(shown, `Grid of generated pictures, ${text}`);
-		}
-		slider.max = String(list.length - 1);
-		slider.value = String(at);
-		slider.disabled = list.length < 2;
-		slider.setAttribute('aria-valuetext', text);
-		setText(caption, text);
-		open.href = url(sample);
-		open.setAttribute('download', `job-${id}-step-${sample.step}.png`);
-		live.hidden = !following || FINAL.has(jobs.get(id)?.state);
+		main.show(list, at, following && !FINAL.has(jobs.get(id)?.state));
 		play.disabled = list.length < 2;
 		newest.disabled = at === list.length - 1;
+		two.disabled = list.length < 2;
+		two.setAttribute('aria-pressed', String(beside !== null));
+		node.classList.toggle('wide', beside !== null);
+		if (beside === null)
+			other.node.remove();
+		else if (other.node.parentNode !== panes)
+			panes.prepend(other.node);
+		if (beside !== null)
+			other.show(list, nearest(beside), false);
+	}
+
+	function goBeside(index) {
+		beside = list[index].step;
+		setQuery({ beside: String(beside) });
+		show();
 	}
 
 	/** The user (or the player) goes to a place; at the end it follows again. */
@@ -72,7 +65,8 @@ export function samples({ id, query, setQuery, signal }) {
 			stop();
 		at = Math.max(0, Math.min(list.length - 1, index));
 		following = !playing && at === list.length - 1;
-		setQuery({ sample: following || playing ? '' : String(list[at].step) });
+		wanted = list[at].step;
+		setQuery({ sample: following || playing ? '' : String(wanted) });
 		show();
 	}
 
@@ -110,20 +104,31 @@ export function samples({ id, query, setQuery, signal }) {
 			at = list.length - 1;
 	}
 
+	/** Where the address says, or where it was before a load. */
+	function place() {
+		at = following ? list.length - 1 : list.findIndex((s) => s.step === wanted);
+		if (at < 0) {
+			at = list.length - 1;
+			following = true;
+		}
+	}
+
+	function read(from) {
+		const step = (key) => (/^\d{1,15}$/.test(from.get(key) ?? '') ? Number(from.get(key)) : null);
+		wanted = step('sample');
+		following = wanted === null;
+		beside = step('beside');
+	}
+
 	async function load() {
 		if (list.length === 0)
 			replace(body, loading('Loading the samples…'));
 		try {
 			await ready;
-			const wanted = following ? null : list[at]?.step ?? Number(query.get('sample'));
 			const all = await api.getAll(`/jobs/${id}/samples`, 'samples', { signal });
 			list = all.map(({ epoch, step }) => ({ epoch, step }));
-			at = wanted === null ? list.length - 1 : list.findIndex((s) => s.step === wanted);
-			if (at < 0) {
-				at = list.length - 1;
-				following = true;
-			}
 			loaded = true;
+			place();
 			show();
 		} catch (error) {
 			if (!signal.aborted)
@@ -131,7 +136,6 @@ export function samples({ id, query, setQuery, signal }) {
 		}
 	}
 
-	slider.addEventListener('input', () => go(Number(slider.value)));
 	play.addEventListener('click', () => {
 		if (playing) {
 			stop();
@@ -141,13 +145,18 @@ export function samples({ id, query, setQuery, signal }) {
 		}
 	});
 	newest.addEventListener('click', () => go(list.length - 1));
+	two.addEventListener('click', () => {
+		beside = beside === null ? list[0].step : null;
+		setQuery({ beside: beside === null ? '' : String(beside) }, true);
+		show();
+	});
 	document.addEventListener('keydown', (event) => {
 		const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
 		if (!step || event.altKey || event.ctrlKey || event.metaKey || isTyping(event) || event.defaultPrevented || list.length === 0)
 			return;
 		event.preventDefault();
 		go(at + step);
-		announce(describe(list[at]));
+		announce(describeSample(list[at]));
 	}, { signal });
 	signal.addEventListener('abort', stop);
 
@@ -166,6 +175,15 @@ export function samples({ id, query, setQuery, signal }) {
 			show();
 	}, { signal });
 	bus.addEventListener('reset', load, { signal });
+	onRestore((now) => {
+		stop();
+		read(now);
+		if (list.length > 0) {
+			place();
+			show();
+		}
+	});
+	read(query);
 	load();
 	return node;
 }

@@ -76,16 +76,14 @@ export class Series {
 		return hi < 0 ? -1 : lo;
 	}
 
-	/** {x, y} of the ends of the buckets; smoothing 0 to 1 is the weight of the past. */
-	line(smoothing = 0) {
-		let mean = null;
+	/** The value at each bucket's end, smoothed: an exponential moving average in which the past
+	 * weighs so much (0 to 1), as if nothing had been before the first. */
+	smooth(weight) {
+		let sum = 0, of = 0;
 		return this.buckets.map((b) => {
-			mean = mean === null ? b.last : smoothing * mean + (1 - smoothing) * b.last;
-			return { x: b.last_step, y: mean };
+			sum = weight * sum + (1 - weight) * b.last;
+			of = weight * of + (1 - weight);
+			return sum / of;
 		});
-	}
-
-	edge(key) {
-		return this.buckets.map((b) => ({ x: b.last_step, y: b[key] }));
 	}
 }

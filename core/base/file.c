@@ -132,39 +132,27 @@ int dcg_file_write_atomic(const char *path, const void *data, size_t size, struc
 	return dcg_file_commit(&f, err);
 }
 
-int dcg_file_read(const char *path, size_t max_bytes, char **ret_data, size_t *ret_size, struct dcg_error *err)
+int dcg_file_read_fd(int fd, const char *path, size_t max_bytes, char **ret_data, size_t *ret_size, struct dcg_error *err)
 {
-	int r = 0;
-	char *data = NULL;
 	struct stat st;
 	size_t size = 0;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); /* a FIFO must not stop us */
-	if (fd < 0)
-		return dcg_error_sys(err, errno, "%s: cannot open", path);
-	if (fstat(fd, &st) < 0) {
-		r = dcg_error_sys(err, errno, "%s: cannot stat", path);
-		goto done;
-	}
-	if (!S_ISREG(st.st_mode)) {
-		r = dcg_error_set(err, DCG_EINVAL, "%s: not a regular file", path);
-		goto done;
-	}
-	if ((uint64_t)st.st_size > max_bytes) {
-		r = dcg_error_set(err, DCG_EINVAL, "%s: %lld bytes, at most %zu allowed", path, (long long)st.st_size, max_bytes);
-		goto done;
-	}
-	data = malloc((size_t)st.st_size + 1);
-	if (!data) {
-		r = no_memory(err, path);
-		goto done;
-	}
+	if (fstat(fd, &st) < 0)
+		return dcg_error_sys(err, errno, "%s: cannot stat", path);
+	if (!S_ISREG(st.st_mode))
+		return dcg_error_set(err, DCG_EINVAL, "%s: not a regular file", path);
+	if ((uint64_t)st.st_size > max_bytes)
+		return dcg_error_set(err, DCG_EINVAL, "%s: %lld bytes, at most %zu allowed", path, (long long)st.st_size, max_bytes);
+	char *data = malloc((size_t)st.st_size + 1);
+	if (!data)
+		return no_memory(err, path);
 	while (size < (size_t)st.st_size) {
 		ssize_t n = read(fd, data + size, (size_t)st.st_size - size);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
-			r = dcg_error_sys(err, errno, "%s: cannot read", path);
-			goto done;
+			int e = errno;
+			free(data);
+			return dcg_error_sys(err, e, "%s: cannot read", path);
 		}
 		if (n == 0) /* it shrank meanwhile */
 			break;
@@ -173,9 +161,15 @@ int dcg_file_read(const char *path, size_t max_bytes, char **ret_data, size_t *r
 	data[size] = '\0';
 	*ret_data = data;
 	*ret_size = size;
-	data = NULL;
-done:
-	free(data);
+	return 0;
+}
+
+int dcg_file_read(const char *path, size_t max_bytes, char **ret_data, size_t *ret_size, struct dcg_error *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); /* a FIFO must not stop us */
+	if (fd < 0)
+		return dcg_error_sys(err, errno, "%s: cannot open", path);
+	int r = dcg_file_read_fd(fd, path, max_bytes, ret_data, ret_size, err);
 	close(fd);
 	return r;
 }

@@ -32,6 +32,8 @@ int dcg_file_write_atomic(const char *path, const void *data, size_t size, struc
 /* The whole file, NUL-terminated, in malloc'd memory that the caller frees; DCG_EINVAL
  * when it is larger than max_bytes. */
 int dcg_file_read(const char *path, size_t max_bytes, char **ret_data, size_t *ret_size, struct dcg_error *err);
+/* The same of an open file, from its present position on; path is its name for errors. */
+int dcg_file_read_fd(int fd, const char *path, size_t max_bytes, char **ret_data, size_t *ret_size, struct dcg_error *err);
 /* Is NAME one of the temporaries dcg_file_begin makes? For cleaning up after a crash. */
 int dcg_file_is_temporary(const char *name);
 /* mkdir -p with mode 0700 for what is missing. */

@@ -6,15 +6,13 @@
 
 #include <nettle/sha2.h>
 
+#include "base/secret.h"
+
 static void finish(struct sha256_ctx *ctx, char hex[DCG_SHA256_HEX])
 {
 	uint8_t digest[SHA256_DIGEST_SIZE];
 	sha256_digest(ctx, sizeof digest, digest);
-	for (size_t i = 0; i < sizeof digest; i++) {
-		hex[2 * i] = "0123456789abcdef"[digest[i] >> 4];
-		hex[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
-	}
-	hex[2 * sizeof digest] = '\0';
+	dcg_hex(digest, sizeof digest, hex);
 }
 
 void dcg_sha256(const void *data, size_t size, char hex[DCG_SHA256_HEX])

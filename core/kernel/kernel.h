@@ -144,7 +144,7 @@ struct dcg_backend {
 };
 
 /* kernel: "auto" or a name of dcg_kernel_names(); precision: "auto", "fp32" or "bf16"
- * (products in bf16, sums and everything else in fp32); both "auto": the fastest in fp32;
+ * (products in bf16, sums and everything else in fp32); both "auto": the fastest;
  * threads as dcg_pool_new. Unknown or unavailable here: DCG_EINVAL/DCG_EUNSUPPORTED
  * with the choices in err. */
 int dcg_backend_open(struct dcg_backend **ret, const char *kernel, const char *precision, int threads, struct dcg_error *err);

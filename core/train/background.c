@@ -29,7 +29,7 @@ struct dcg_background {
 	struct dcg_train_state draw_state, checkpoint_state;
 	int want_grid, want_score;
 	uint8_t *pictures;            /* [sample_count][size][size][channels]; background's */
-	double score_value;           /* of score_step; background's */
+	struct dcg_scores scores;     /* of score_step; background's */
 	int64_t score_step;           /* -1: none yet */
 
 	pthread_t thread;
@@ -145,7 +145,7 @@ static void write_checkpoint(struct dcg_background *b)
 	struct dcg_event e = { .type = DCG_EVENT_CHECKPOINT, .step = state->step, .epoch = state->epoch };
 	struct dcg_error err = { 0 };
 	file_name(e.u.file.name, state, "safetensors");
-	e.u.file.score = b->score_step == state->step ? b->score_value : NAN;
+	e.u.file.score = b->score_step == state->step ? b->scores.swd : NAN;
 	char *path = file_path(b->checkpoint_folder, e.u.file.name, &err);
 	int r = path ? dcg_snapshot_write(b->snapshot, path, &e.u.file.size, e.u.file.sha256, &err) : DCG_ENOMEM;
 	free(path);
@@ -209,14 +209,15 @@ static void write_grid(struct dcg_background *b)
 static void measure_score(struct dcg_background *b)
 {
 	const struct dcg_train_state *state = &b->draw_state;
+	struct dcg_event e = { .type = DCG_EVENT_SCORE, .step = state->step, .epoch = state->epoch };
 	struct dcg_error err;
-	double value;
-	int r = dcg_score_measure(b->score, b->sampler, is_cut, b, &value, &err);
+	int r = dcg_score_measure(b->score, b->sampler, is_cut, b, &e.u.score, &err);
 	if (r && r != DCG_ECANCELLED)
 		tell_failure(b, DCG_EVENT_LOG, "score", "measured", "", state, &err);
 	if (!r) {
-		b->score_value = value;
+		b->scores = e.u.score;
 		b->score_step = state->step;
+		dcg_queue_push(b->queue, &e);
 	}
 }
 

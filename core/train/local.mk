@@ -4,6 +4,6 @@ libdcgan_core_la_SOURCES += core/train/background.c core/train/background.h core
 	core/train/meter.h core/train/params.c core/train/params_json.c core/train/queue.c \
 	core/train/queue.h core/train/safetensors.c core/train/safetensors.h \
 	core/train/safetensors_write.c core/train/sampler.c core/train/score.c \
-	core/train/score.h core/train/snapshot.c core/train/trainer.c
+	core/train/snapshot.c core/train/trainer.c
 dcgantraininclude_HEADERS = core/train/params.h core/train/params_json.h core/train/checkpoint.h \
-	core/train/sampler.h core/train/trainer.h
+	core/train/sampler.h core/train/score.h core/train/trainer.h

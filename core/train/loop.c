@@ -33,7 +33,7 @@ static void tell_started(struct dcg_trainer *t)
 	if (!t->resumed || strcmp(t->state.kernel, t->backend->ops->name) == 0)
 		return;
 	e = event(t, DCG_EVENT_LOG);
-	snprintf(e.u.log.text, sizeof e.u.log.text, "the checkpoint was computed by kernel %s, this run goes on with %s: results will differ in their last bits",
+	snprintf(e.u.log.text, sizeof e.u.log.text, "the checkpoint was computed by kernel %s, this run goes on with %s: results will differ a little",
 		t->state.kernel, t->backend->ops->name);
 	dcg_queue_push(t->queue, &e);
 }
@@ -139,7 +139,7 @@ static void after_step(struct dcg_trainer *t)
 		int last = t->state.step == t->steps_total;
 		tell(t, DCG_EVENT_EPOCH);
 		save = save || last || (p->checkpoint_every && epoch % p->checkpoint_every == 0);
-		draw(t, last || (p->sample_every && epoch % p->sample_every == 0), save && dcg_train_params_scores(p, t->state.count, epoch));
+		draw(t, last || (p->sample_every && epoch % p->sample_every == 0), dcg_train_params_scores(p, t->state.count, epoch));
 	}
 	if (save)
 		checkpoint(t);
@@ -149,8 +149,8 @@ static void after_step(struct dcg_trainer *t)
 
 enum verdict { GO_ON, STOP, ABORT };
 
-/* Takes what commands ask for; waits here while paused. */
-static enum verdict obey(struct dcg_trainer *t)
+/* Takes what commands ask for; waits here while paused, and first for that with until_paused. */
+static enum verdict obey(struct dcg_trainer *t, int until_paused)
 {
 	enum verdict v = GO_ON;
 	int paused = 0;
@@ -164,6 +164,7 @@ static enum verdict obey(struct dcg_trainer *t)
 		}
 		if (do_sample || do_checkpoint || change) {
 			paused = t->want_pause;
+			until_paused &= !paused;
 			pthread_mutex_unlock(&t->lock);
 			if (do_sample)
 				draw(t, 1, 0);
@@ -176,7 +177,7 @@ static enum verdict obey(struct dcg_trainer *t)
 			pthread_mutex_lock(&t->lock);
 			continue;
 		}
-		if (!paused)
+		if (!paused && !until_paused)
 			break;
 		pthread_cond_wait(&t->commanded, &t->lock);
 	}
@@ -189,7 +190,7 @@ static enum verdict obey(struct dcg_trainer *t)
 /* Steps until all are done, a command ends them, or something goes wrong (err's code). */
 static enum verdict run(struct dcg_trainer *t, struct dcg_error *err)
 {
-	enum verdict v = obey(t);
+	enum verdict v = obey(t, 0);
 	while (v == GO_ON && t->state.step < t->steps_total) {
 		struct dcg_gan_losses losses = { 0 };
 		struct dcg_error failure;
@@ -205,7 +206,7 @@ static enum verdict run(struct dcg_trainer *t, struct dcg_error *err)
 			break;
 		}
 		if (t->state.step < t->steps_total) /* after the last it is too late to stop */
-			v = obey(t);
+			v = obey(t, 0);
 	}
 	return v;
 }
@@ -230,7 +231,11 @@ void *dcg_trainer_loop(void *arg)
 			if (t->sample_step != t->state.step)
 				draw(t, 1, 0);
 		}
-		final_checkpoint(t, &error);
+		/* All that is left to do is to write it: what was trained stays in memory until it is. */
+		while (final_checkpoint(t, &error) == DCG_ENOSPC && v == GO_ON && t->wait_for_room)
+			v = obey(t, 1);
+		if (v == ABORT)
+			dcg_background_cut(t->background);
 	}
 	dcg_background_stop(t->background);
 	if (error.code)

@@ -13,7 +13,7 @@ struct dcg_trainer {
 	/* Set by dcg_trainer_new, const afterwards. */
 	struct dcg_train_params params;
 	int64_t steps_per_epoch, steps_total;
-	int resumed;
+	int resumed, wait_for_room;
 	struct dcg_queue *queue;           /* has a lock of its own */
 	struct dcg_background *background; /* likewise */
 

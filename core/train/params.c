@@ -14,7 +14,7 @@ static const char *const schedules[] = { "together", "alternate", NULL };
 static const char *const sample_bns[] = { "batch", "running", NULL };
 static const char *const precisions[] = { "auto", "fp32", "bf16", NULL };
 static const char *const on_errors[] = { "skip", "fail", NULL };
-static const char *const preset_names[] = { "pytorch", "paper", "paper-imagenet", NULL };
+static const char *const preset_names[] = { "pytorch", "paper", "paper-imagenet", "quality", NULL };
 
 #define AT(field) offsetof(struct dcg_train_params, field)
 #define INT(f, lo, hi, def, help) { #f, DCG_TYPE_INT, AT(f), lo, hi, def, NULL, help }
@@ -48,13 +48,13 @@ const struct dcg_param_row dcg_train_rows[] = {
 	CHOICE(sample_bn, sample_bns, "batch", "Batch-norm statistics when sampling: of the batch, as the paper, or the running ones."),
 	{ "flip", DCG_TYPE_BOOL, AT(flip), 0, 0, "false", NULL, "Mirror half of the real pictures left-right." },
 	INT(threads, 0, 256, "0", "Threads that compute; 0 for one per processor."),
-	TEXT(precision, precisions, "auto", "Number format of the products: fp32, or bf16 with fp32 sums where a kernel has it; auto is fp32 unless kernel says otherwise."),
+	TEXT(precision, precisions, "auto", "Number format of the products: fp32, or bf16 with fp32 sums where a kernel has it; auto takes what is fastest on this processor."),
 	TEXT(kernel, NULL, "auto", "Kernel table: auto, or one of those the daemon's /version lists."),
 	INT(sample_every, 0, 1000000, "1", "Epochs between sample grids; 0 for only one at the end."),
 	INT(sample_count, 1, 1024, "64", "Pictures in a sample grid."),
 	INT(checkpoint_every, 0, 1000000, "1", "Epochs between checkpoints; 0 for only one at the end."),
 	INT(checkpoint_minutes, 0, 100000, "10", "Also make a checkpoint after so many minutes; 0 for never."),
-	INT(swd_images, 0, 8192, "256", "Pictures that a checkpoint's score is measured with (sliced Wasserstein distance to as many real ones); 0 for no scores."),
+	INT(swd_images, 0, 8192, "256", "Pictures that are drawn at an epoch's end to measure swd (distance to as many real ones) and ms_ssim (how alike they are); 0 for neither."),
 	INT(keep_last, 1, 100000, "3", "Newest checkpoints that are kept."),
 	INT(keep_every, 0, 1000000, "0", "Also keep the checkpoint of every so many epochs; 0 for none."),
 	CHOICE(on_error, on_errors, "skip", "What a picture that cannot be read does: it is skipped and counted, or fails the job."),
@@ -69,10 +69,15 @@ static const char *const preset_paper_imagenet[] = {
 	"arch", "paper-imagenet", "size", "32", "ngf", "128", "ndf", "128", "z_dim", "256", "z_dist", "uniform",
 	"schedule", "alternate", NULL,
 };
+/* docs/quality.md tells how these were found. */
+static const char *const preset_quality[] = {
+	"ngf", "32", "ndf", "32", "batch_size", "16", "lr_g", "0.001", "lr_d", "0.0005", "label_smoothing", "0.1", "ema", "0.999", NULL,
+};
 const struct dcg_preset dcg_presets[] = {
 	{ "pytorch", "The layout and settings of pytorch/examples' dcgan.", preset_pytorch },
 	{ "paper", "The paper's section 4 with the authors' update schedule.", preset_paper },
 	{ "paper-imagenet", "The paper's network for 32x32 ImageNet (section 5.1).", preset_paper_imagenet },
+	{ "quality", "Good pictures within minutes: narrow networks, many small steps, averaged weights.", preset_quality },
 	{ NULL },
 };
 

@@ -86,7 +86,7 @@ int dcg_train_params_check(const struct dcg_train_params *p, const char **ret_fi
 struct dcg_gan_config dcg_train_params_gan(const struct dcg_train_params *p);
 /* Updates that one pass over `count` pictures gives room for; at least 1. */
 int64_t dcg_train_params_steps_per_epoch(const struct dcg_train_params *p, uint32_t count);
-/* Is the checkpoint at the end of this epoch (1 is the first) given a score? Every epoch's is,
+/* Is the end of this epoch (1 is the first) scored? Every epoch's is,
  * but of short epochs only so many that scoring stays a small part of the work: one whenever
  * DCG_SWD_EVERY * swd_images more pictures were seen. */
 enum { DCG_SWD_EVERY = 64 };

@@ -1,9 +1,11 @@
 #include "train/score.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "explore/ms_ssim.h"
 #include "explore/swd.h"
 #include "train/feed.h"
 
@@ -48,10 +50,11 @@ void dcg_score_free(struct dcg_score *s)
 	free(s);
 }
 
-int dcg_score_measure(struct dcg_score *s, struct dcg_sampler *g, int (*cancelled)(void *user), void *user, double *ret, struct dcg_error *err)
+int dcg_score_measure(struct dcg_score *s, struct dcg_sampler *g, int (*cancelled)(void *user), void *user, struct dcg_scores *ret, struct dcg_error *err)
 {
 	const struct dcg_train_params *p = &s->params;
 	struct dcg_swd_how how = { .seed = (uint64_t)p->seed, .cancelled = cancelled, .user = user };
+	struct dcg_scores found = { .ms_ssim = NAN };
 	struct dcg_swd swd;
 	struct dcg_rng rng;
 	int batch = dcg_sampler_batch(g);
@@ -65,7 +68,11 @@ int dcg_score_measure(struct dcg_score *s, struct dcg_sampler *g, int (*cancelle
 		dcg_sampler_draw(g, s->noise, n, s->drawn + (size_t)i * s->picture);
 	}
 	int r = dcg_swd(&swd, s->drawn, s->real, s->count, p->size, p->size, p->channels, &how, err);
-	if (!r)
-		*ret = swd.mean;
-	return r;
+	if (!r && s->count > 1)
+		r = dcg_ms_ssim(&found.ms_ssim, s->drawn, s->count, p->size, p->size, p->channels, cancelled, user, err);
+	if (r)
+		return r;
+	found.swd = swd.mean;
+	*ret = found;
+	return 0;
 }

@@ -1,5 +1,5 @@
-/* How good a generator is, as a number: the sliced Wasserstein distance (explore/swd.h)
- * between pictures it draws and as many real ones. Lower is better.
+/* How good a generator is, in numbers: how far the pictures it draws are from as many real ones,
+ * and how much they differ among themselves.
  *
  * The noise, the real pictures and the random directions are the same each time, so that the
  * scores of one run compare; those of runs with other data, sizes or numbers of pictures do
@@ -12,10 +12,16 @@
 
 struct dcg_score;
 
+struct dcg_scores {
+	double swd;     /* sliced Wasserstein distance (explore/swd.h): lower is better */
+	double ms_ssim; /* mean similarity of drawn pictures (explore/ms_ssim.h), 0 to 1: good near that of
+	                   real ones; NaN: only one was drawn */
+};
+
 /* swd_images pictures, or all there are, evenly spread over the data set. */
 int dcg_score_new(struct dcg_score **ret, const struct dcg_train_params *p, const struct dcg_dataset *ds, struct dcg_error *err);
 void dcg_score_free(struct dcg_score *s);
 /* cancelled (may be NULL) is asked now and then: DCG_ECANCELLED. Takes memory while it works. */
-int dcg_score_measure(struct dcg_score *s, struct dcg_sampler *g, int (*cancelled)(void *user), void *user, double *ret, struct dcg_error *err);
+int dcg_score_measure(struct dcg_score *s, struct dcg_sampler *g, int (*cancelled)(void *user), void *user, struct dcg_scores *ret, struct dcg_error *err);
 
 #endif

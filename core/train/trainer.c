@@ -123,6 +123,7 @@ int dcg_trainer_new(struct dcg_trainer **ret, const struct dcg_trainer_config *c
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_cond_init(&t->commanded, NULL);
 	t->params = *cfg->params;
+	t->wait_for_room = cfg->wait_for_room;
 	int r = prepare(t, cfg, err);
 	if (r) {
 		dcg_trainer_free(t);

@@ -6,6 +6,9 @@
  * (training waits rather than losing a metric). Commands may come from any thread and
  * take effect between two steps, also while paused; the last of pause and resume holds.
  *
+ * At the ends of epochs that dcg_train_params_scores names, pictures are scored, on the second
+ * thread; the event comes before that of a checkpoint of the same step.
+ *
  * Files appear under the folder given: checkpoints as "step-%010lld.safetensors",
  * samples as "step-%010lld.png", both atomically; an event follows once a file is safe
  * on disk, after the metrics of all steps up to it. A sample is made at step 0, after every
@@ -23,6 +26,7 @@
 
 #include "data/dataset.h"
 #include "train/checkpoint.h"
+#include "train/score.h"
 
 struct dcg_trainer;
 
@@ -32,6 +36,7 @@ enum dcg_event_type {
 	DCG_EVENT_EPOCH,      /* an epoch ended */
 	DCG_EVENT_SAMPLE,     /* u.file */
 	DCG_EVENT_CHECKPOINT, /* u.file */
+	DCG_EVENT_SCORE,      /* u.score; some steps later than the step it is of */
 	DCG_EVENT_PAUSED,
 	DCG_EVENT_RESUMED,
 	DCG_EVENT_LOG,        /* u.log: a line for a person (a file that could not be written ...) */
@@ -60,10 +65,10 @@ struct dcg_event {
 			char name[64]; /* in the folder */
 			uint64_t size;
 			char sha256[DCG_SHA256_HEX];
-			double score; /* of a checkpoint at the end of an epoch, lower is better: sliced
-			                 Wasserstein distance to real pictures; NaN: not measured, see
-			                 dcg_train_params_scores */
+			double score; /* of a checkpoint at the end of an epoch, lower is better: its swd;
+			                 NaN: not measured */
 		} file;
+		struct dcg_scores score;
 		struct {
 			char text[256];
 			int code; /* DCG_E* of a file that could not be written; 0 */
@@ -93,6 +98,8 @@ struct dcg_trainer_config {
 	                            parameters but for those that only say when to end, what to
 	                            write, and with how many threads */
 	const char *initialise;  /* checkpoint whose weights a new run starts with, or NULL */
+	int wait_for_room;       /* no room for the last checkpoint (told as DCG_EVENT_LOG with DCG_ENOSPC): do not
+	                            fail, but wait to be paused and resumed, and try again */
 };
 
 /* Builds everything, with all the memory that training takes; errors name what was wrong. */

@@ -135,6 +135,7 @@ class Daemon:
         self.options = list(options)
         self.roots = [self.root] if roots is None else roots
         self.env = dict(os.environ, **(env or {}))
+        self.auth = {}  # headers of every request
         self.seen = []
         if wait:
             self.start()
@@ -166,6 +167,10 @@ class Daemon:
         self.process.stdout.close()
         self.stderr.close()
         _running.remove(self)
+        # Where the daemon was built with sanitizers; one that is killed has no status to tell it.
+        report = re.search(r"(WARNING|ERROR): \w+Sanitizer.*|.*: runtime error: .*", self.errors())
+        if report:
+            raise AssertionError(f"{report[0]}\n{self.errors()[report.start():][:6000]}")
         return status
 
     def stop(self):
@@ -183,7 +188,7 @@ class Daemon:
     def request(self, method, path, body=None, headers=None, host=None):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=SLOW)
         try:
-            send = {"Host": host or f"127.0.0.1:{self.port}"}
+            send = {"Host": host or f"127.0.0.1:{self.port}", **self.auth}
             if isinstance(body, (dict, list)):
                 body = json.dumps(body)
                 send["Content-Type"] = "application/json"
@@ -217,7 +222,8 @@ class Daemon:
         equal(answer.status, status, f"POST {path}: {answer}")
         return answer
 
-    def patch(self, path, body, status=200, **headers):
+    def patch(self, path, body, status=200, If_Match="*", **headers):
+        headers["If_Match"] = If_Match
         answer = self.request("PATCH", path, body, {k.replace("_", "-"): v for k, v in headers.items()})
         equal(answer.status, status, f"PATCH {path}: {answer}")
         return answer
@@ -283,7 +289,7 @@ class Stream:
 
     def __init__(self, daemon, path="/events", expect=200, **headers):
         self.connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=SLOW)
-        self.connection.request("GET", path, headers={k.replace("_", "-"): v for k, v in headers.items()})
+        self.connection.request("GET", path, headers=dict(daemon.auth, **{k.replace("_", "-"): v for k, v in headers.items()}))
         self.response = self.connection.getresponse()
         daemon.seen.append(("GET", path, self.response.status))
         if expect:

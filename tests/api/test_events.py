@@ -52,6 +52,30 @@ def a_job_as_it_happens():
 
 
 @test
+def scores():
+    """ends of epochs are measured: as events, as series, and the checkpoint's score is the distance"""
+    stream = Stream(d)
+    # Every 128 pictures, of which there are 64 to an epoch.
+    job = d.post("/jobs", small_job(swd_images=2, epochs=6, keep_last=10)).json()["id"]
+    events = stream.until(finished)
+    stream.close()
+    told = [x for _, kind, x in events if kind == "score"]
+    equal([(x["epoch"], x["step"]) for x in told], [(2, 8), (4, 16), (6, 24)])
+    m = d.get(f"/jobs/{job}/metrics?series=swd,ms_ssim").json()["series"]
+    listed = d.get(f"/jobs/{job}/checkpoints").json()["checkpoints"]
+    for x in told:
+        equal(x["swd"] > 0 and 0 <= x["ms_ssim"] <= 1, True, str(x))
+        for name in ("swd", "ms_ssim"):
+            at = [p["last"] for p in m[name]["points"] if p["step"] == x["step"]]
+            equal(len(at) == 1 and abs(at[0] - x[name]) <= 1e-5 * x[name], True, f"{name} {at} {x}")
+        score = [c["score"] for c in listed if c["step"] == x["step"]]
+        equal(len(score) == 1 and abs(score[0] - x["swd"]) <= 1e-5 * x["swd"], True, f"{score} {x}")
+    equal([m[name]["total"] for name in ("swd", "ms_ssim")], [3, 3])
+    steps = [s for _, kind, x in events if kind == "metric" for s in x["steps"]]
+    equal(steps, list(range(1, 25)), "steps are told once")
+
+
+@test
 def going_on():
     """from any number, by ?after= or Last-Event-ID (which wins), everything once and in order"""
     stream = Stream(d, "/events?after=0")

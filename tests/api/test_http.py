@@ -287,6 +287,20 @@ def queries_are_checked():
 
 
 @test
+def problems_are_utf8():
+    """what a problem quotes of a request is UTF-8, whatever the request was and wherever a limit cut it"""
+    def detail(data):
+        answer = d.raw(data.replace(b"HOST", HOST.encode()))
+        return raw_status(answer), json.loads(answer.partition(b"\r\n\r\n")[2].decode("utf-8", "strict"))["detail"]
+    status, text = detail(b"GET /events HTTP/1.1\r\nHOSTLast-Event-ID: \xff1\xc3\r\nConnection: close\r\n\r\n")
+    equal((status, text.endswith("found ?1")), (400, True), text)
+    for odd in range(4):
+        body = ('{"' + "a" * odd + "\u00fc" * 60 + '":1e999}').encode()
+        status, text = detail(b"POST /jobs HTTP/1.1\r\nHOSTContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(body) + body)
+        equal((status, text.endswith("\u00fc")), (400, True), text)
+
+
+@test
 def it_stops_cleanly():
     """after all this the daemon stops with exit status 0, and gave no answer it does not describe"""
     d.stop()

@@ -185,7 +185,7 @@ def wrong_options():
         equal((r.returncode, r.stdout, text in r.stderr), (2, "", True), f"{words}: {r.stderr}")
     for listen in ("0.0.0.0:0", "[::]:0", "192.168.1.1:80", "8080", "127.0.0.1", "127.0.0.1:99999", "localhost:x", "evil.example:80", ":80"):
         r = run(program, "--listen", listen, "--state-dir", state)
-        equal((r.returncode, r.stdout, "--listen" in r.stderr), (2, "", True), f"{listen}: {r.stderr}")
+        equal((r.returncode, r.stdout, "listen: " in r.stderr), (2, "", True), f"{listen}: {r.stderr}")
     equal("loopback" in run(program, "--listen", "0.0.0.0:0", "--state-dir", state).stderr, True)
     r = run(program, "--listen", "127.0.0.1:0", "--state-dir", state, "--allowed-host", "a b")
     equal((r.returncode, "--allowed-host" in r.stderr and "a b" in r.stderr), (2, True), r.stderr)

@@ -4,7 +4,7 @@ import ctypes
 import os
 import sys
 
-from dcgand import Daemon, Stream, equal, folder, main, small_job, test
+from dcgand import Daemon, Stream, equal, folder, main, small_job, test, wait_for
 
 CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 0x40000
 MIB = 1 << 20
@@ -38,6 +38,10 @@ def job_waits_for_room():
     """less than 256 MB: paused with the reason, 507 for new jobs, all else answered; then it goes on"""
     job = d.post("/jobs", small_job(epochs=1000000, sample_every=0, checkpoint_every=0)).json()["id"]
     d.wait_step(job, 5)
+    d.post(f"/jobs/{job}/checkpoint", None, 202)
+    wait_for(lambda: d.get(f"/jobs/{job}/checkpoints").json()["checkpoints"], "a checkpoint")
+    checkpoint = d.get(f"/jobs/{job}/checkpoints").json()["checkpoints"][0]["id"]
+    gone = d.post("/jobs", small_job()).json()["id"]
     key = {"dataset": "tiny", "size": 16, "epochs": 1}
     known = d.post("/jobs", key, Idempotency_Key="before").json()["id"]
     stream = Stream(d, f"/jobs/{job}/events")
@@ -47,8 +51,16 @@ def job_waits_for_room():
     equal((event["state"], event["previous"], event["error"].startswith("disk full: ")), ("paused", "running", True), str(event))
     found = d.job(job)
     equal((found["state"], found["error"]), ("paused", event["error"]))
-    refused = d.post("/jobs", small_job(), 507)
-    equal(refused.json()["title"], "Insufficient Storage")
+    # What begins something or asks for a file is refused ...
+    for path, body in (("/jobs", small_job()), ("/datasets", {"name": "more", "path": "tiny"}), (f"/jobs/{job}/sample", None), (f"/jobs/{job}/checkpoint", None)):
+        refused = d.post(path, body, 507)
+        equal((refused["Content-Type"], refused.json()["title"]), ("application/problem+json", "Insufficient Storage"), path)
+    # ... and the last of the disk is for saying what becomes of the rest.
+    d.post(f"/checkpoints/{checkpoint}/generate", {"n": 1}, 200)
+    d.patch(f"/checkpoints/{checkpoint}", {"pinned": True})
+    d.post(f"/jobs/{gone}/cancel", None, 202)
+    d.delete(f"/jobs/{gone}")
+    d.post(f"/jobs/{job}/resume", None, 202)
     equal(d.post("/jobs", key, Idempotency_Key="before").json()["id"], known, "what was taken is still told")
     d.get("/readyz")
     d.get(f"/jobs/{job}/metrics")

@@ -367,10 +367,33 @@ def jobs_are_described():
         equal(set(errors(d.patch("/jobs/1", body, 422))), pointers, str(body))
     equal(d.get("/jobs/1").json(), now)
     d.patch("/jobs/99", {"name": "x"}, 404)
-    equal(d.request("PATCH", "/jobs/1", b"[]", JSON).status, 400)
-    equal(d.request("PATCH", "/jobs/1", b"{}", {"Content-Type": "text/plain"}).status, 415)
-    equal(d.request("PATCH", "/jobs/1").status, 400)
+    equal(d.request("PATCH", "/jobs/1", b"[]", dict(JSON, **{"If-Match": "*"})).status, 400)
+    equal(d.request("PATCH", "/jobs/1", b"{}", {"Content-Type": "text/plain", "If-Match": "*"}).status, 415)
+    equal(d.request("PATCH", "/jobs/1", None, {"If-Match": "*"}).status, 400)
+    refused = d.request("PATCH", "/jobs/1", {"name": "x"})
+    equal((refused.status, "If-Match" in refused.json()["detail"]), (428, True))
+    equal(d.request("PATCH", "/jobs/99", {"name": "x"}).status, 428, "before it is looked for")
+    for value in ("", "1", "**", '"1', '"a b"', '"1" "2"', '"1",', "w/\"1\""):
+        d.patch("/jobs/1", {"name": "x"}, 400, If_Match=value)
+    d.patch("/jobs/1", {"name": "x"}, 412, If_Match='W/"1" , "none"')
     equal(d.request("PUT", "/jobs/1", {})["Allow"], "GET, HEAD, PATCH, DELETE")
+
+
+@test
+def pinned_jobs_stay():
+    """a pinned job is not deleted until its pin is taken away"""
+    job = d.run_job(epochs=1)
+    equal(d.get(f"/jobs/{job}").json()["pinned"], False)
+    stream = Stream(d, f"/jobs/{job}/events")
+    equal(d.patch(f"/jobs/{job}", {"pinned": True}).json()["pinned"], True)
+    equal(stream.next()[2]["pinned"], True)
+    stream.close()
+    equal(([j["id"] for j in d.get("/jobs?pinned=true").json()["jobs"]], job in [j["id"] for j in d.get("/jobs?pinned=false").json()["jobs"]]), ([job], False))
+    equal("pinned" in d.delete(f"/jobs/{job}", 409).json()["detail"], True)
+    equal(set(errors(d.patch(f"/jobs/{job}", {"pinned": 1}, 422))), {"/pinned"})
+    d.get("/jobs?pinned=yes", 400)
+    d.patch(f"/jobs/{job}", {"pinned": False})
+    d.delete(f"/jobs/{job}")
 
 
 @test
@@ -410,7 +433,7 @@ def metrics_json():
     """buckets that cover all steps and keep extremes, ends and totals"""
     m = d.get("/jobs/1/metrics").json()
     equal((m["job"], m["from"], m["to"]), (1, 1, 8))
-    equal(set(m["series"]), {"loss_d", "loss_g", "d_real", "d_fake", "d_fake_after", "images_per_s"})
+    equal(set(m["series"]), {"loss_d", "loss_g", "d_real", "d_fake", "d_fake_after", "images_per_s", "swd", "ms_ssim"})
     full = m["series"]["loss_d"]
     equal((full["total"], len(full["points"])), (8, 8))
     values = [p["last"] for p in full["points"]]
@@ -543,6 +566,16 @@ def checkpoints_are_pinned():
     equal(d.get(f"/checkpoints/{fourth['id']}").json(), fourth)
     equal(d.patch(f"/checkpoints/{fourth['id']}", {}).json(), fourth)
     d.patch("/checkpoints/99999", {"pinned": True}, 404)
+    url = f"/checkpoints/{fourth['id']}"
+    equal(d.request("PATCH", url, {"name": "x"}).status, 428)
+    tag = d.get(url)["ETag"]
+    d.get(url, 304, If_None_Match=tag)
+    d.patch(url, {"name": "x"}, 412, If_Match='"other"')
+    new = d.patch(url, {"name": "mine"}, If_Match=tag)
+    equal((new["ETag"] == tag, new["ETag"]), (False, d.get(url)["ETag"]))
+    d.patch(url, {"name": "yours"}, 412, If_Match=tag)
+    d.patch(url, {"name": ""}, If_Match=new["ETag"])
+    equal((d.get(url)["ETag"], d.get(url).json()), (tag, fourth), "as it was")
     d.post(f"/jobs/{job}/cancel", None, 202)
     d.wait_state(job, "cancelled")
     d.delete(f"/jobs/{job}")
@@ -681,6 +714,24 @@ def queue_is_bounded():
         d.post(f"/jobs/{job}/cancel", None, 202)
         d.post(f"/jobs/{job}/cancel", None, 202)
     d.wait_state(long, "cancelled")
+
+
+@test
+def scores_outlive_their_checkpoints():
+    """the score of each checkpoint is a point of swd, also of those that were not kept"""
+    stream = Stream(d, "/events")
+    job = d.post("/jobs", small_job(epochs=8, keep_last=1, swd_images=1)).json()["id"]
+    events = [data for _, kind, data in stream.until(lambda kind, data: kind == "state" and data["state"] == "succeeded") if kind == "checkpoint"]
+    stream.close()
+    scored = {c["step"]: c["score"] for c in events if c["score"] is not None}
+    points = d.get(f"/jobs/{job}/metrics?series=swd").json()["series"]["swd"]["points"]
+    equal(len(scored) >= 3, True, f"scored checkpoints: {events}")
+    equal([p["step"] for p in points], sorted(scored))
+    for p in points:
+        equal((p["count"], abs(p["last"] - scored[p["step"]]) <= 1e-5 * p["last"]), (1, True), f"{p} {scored}")
+    kept = [c["step"] for c in d.get(f"/jobs/{job}/checkpoints").json()["checkpoints"]]
+    equal(len(kept) < len(scored), True, f"kept {kept} of {sorted(scored)}")
+    d.delete(f"/jobs/{job}")
 
 
 @test

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pypi
-from dcgand import Daemon, equal, folder, main, test
+from dcgand import PROGRAM, Daemon, equal, folder, main, test
 
 EXAMPLES = "12"
 CONFIG = """
@@ -18,9 +18,20 @@ CONFIG = """
 # malformed (400).
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", "3xx", 404, 409, 412, 422, 503]
+# Whether it is still what the client looked at is judged first.
+[checks.negative_data_rejection]
+expected-statuses = [400, 401, 403, 404, 405, 406, 409, 412, 415, 422, 428, 429, "5xx"]
+# What is missing has a status of its own.
+[checks.missing_required_header]
+expected-statuses = [400, 401, 403, 406, 415, 422, 428]
 # Busy: the queue is full.
 [checks.not_a_server_error]
 expected-statuses = ["2xx", "3xx", "4xx", 503]
+# A made-up token is none.
+[[operations]]
+include-path = "/session"
+[operations.checks.positive_data_acceptance]
+expected-statuses = ["2xx", 401]
 """
 
 here = os.path.dirname(os.path.abspath(__file__))
@@ -34,7 +45,10 @@ if not module:
     print(f"1..0 # SKIP {library}")
     sys.exit(0)
 
-d = Daemon("--max-queued", "20")
+tokens = os.path.join(folder(), "tokens")
+made = subprocess.run([PROGRAM, "--new-token", "schemathesis", "--scope", "admin", "--tokens", tokens], capture_output=True, text=True, check=True)
+d = Daemon("--max-queued", "20", "--tokens", tokens)
+d.auth = {"Authorization": "Bearer " + made.stdout.strip()}
 d.register_tiny()
 d.run_job(epochs=2)
 
@@ -48,6 +62,7 @@ def nothing_is_found():
     run = subprocess.run(
         [sys.executable, "-m", "schemathesis.cli", "--config-file", os.path.join(place, "schemathesis.toml"), "run",
          f"http://127.0.0.1:{d.port}/openapi.json", "--phases", "examples,coverage,fuzzing", "--mode", "all", "--checks", "all",
+         "--header", f"Authorization: {d.auth['Authorization']}",
          "--exclude-path-regex", "events$",  # streams have no end
          "--max-examples", EXAMPLES, "--generation-deterministic", "--suppress-health-check", "all", "--request-timeout", "20",
          "--continue-on-failure", "--no-shrink", "--no-color"],

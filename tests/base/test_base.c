@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/pool.h"
 #include "base/rng.h"
+#include "base/secret.h"
 #include "base/sha256.h"
 #include "tests/tap.h"
 
@@ -156,6 +157,36 @@ START_TEST(sha256_known_answer)
 }
 END_TEST
 
+START_TEST(secrets)
+{
+	uint8_t key[DCG_DIGEST_BYTES] = { 0 }, code[DCG_DIGEST_BYTES], back[DCG_DIGEST_BYTES], random[2][40] = { { 0 } };
+	char hex[2 * DCG_DIGEST_BYTES + 1];
+	struct dcg_error err;
+	/* RFC 4231, test case 2: HMAC pads a short key with zeros, so they may be there before. */
+	memcpy(key, "Jefe", 4);
+	dcg_secret_mac(key, "what do ya want for nothing?", 28, code);
+	dcg_hex(code, sizeof code, hex);
+	ck_assert_str_eq(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+	ck_assert_int_eq(dcg_unhex(hex, sizeof back, back), 0);
+	ck_assert(dcg_secret_equal(code, back, sizeof code));
+	for (size_t i = 0; i < sizeof code; i++) {
+		back[i] ^= 0x80;
+		ck_assert(!dcg_secret_equal(code, back, sizeof code));
+		back[i] ^= 0x80;
+	}
+	for (const char *bad = "gG /:@`A"; *bad; bad++)
+		for (int at = 0; at < 2; at++) {
+			char pair[3] = "00";
+			pair[at] = *bad;
+			ck_assert_int_eq(dcg_unhex(pair, 1, back), -1);
+		}
+	ck_assert_int_eq(dcg_unhex("0", 1, back), -1); /* it ends early */
+	ck_assert_int_eq(dcg_secret_random(random[0], sizeof random[0], &err), 0);
+	ck_assert_int_eq(dcg_secret_random(random[1], sizeof random[1], &err), 0);
+	ck_assert_mem_ne(random[0], random[1], sizeof random[0]);
+}
+END_TEST
+
 static int entries(const char *dir)
 {
 	int n = 0;
@@ -216,6 +247,7 @@ int main(void)
 	tcase_add_test(c, pool_refuses_odd_counts);
 	tcase_add_test(c, alloc_is_aligned_and_checked);
 	tcase_add_test(c, sha256_known_answer);
+	tcase_add_test(c, secrets);
 	tcase_add_test(c, files_are_whole_or_absent);
 	suite_add_tcase(s, c);
 	return tap_run(s);

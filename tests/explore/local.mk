@@ -1,6 +1,9 @@
-check_PROGRAMS += tests/explore/test_swd
-TESTS += tests/explore/test_swd
+check_PROGRAMS += tests/explore/test_ms_ssim tests/explore/test_swd
+TESTS += tests/explore/test_ms_ssim tests/explore/test_swd
+tests_explore_test_ms_ssim_SOURCES = tests/explore/test_ms_ssim.c
+tests_explore_test_ms_ssim_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_explore_test_ms_ssim_LDADD = $(test_ldadd)
 tests_explore_test_swd_SOURCES = tests/explore/test_swd.c
 tests_explore_test_swd_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_explore_test_swd_LDADD = $(test_ldadd)
-EXTRA_DIST += tests/explore/swd_reference.py
+EXTRA_DIST += tests/explore/ms_ssim_reference.py tests/explore/swd_reference.py

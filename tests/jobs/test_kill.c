@@ -10,8 +10,15 @@ enum { EPOCHS = 400, STEPS = EPOCHS * STEPS_PER_EPOCH };
 
 static struct world w, straight;
 
-/* A process with a manager at work; submits the job when there is none. */
-static pid_t spawn(void)
+static int64_t newest_checkpoint(void)
+{
+	struct dcg_file_row row;
+	return dcg_store_file_find(dcg_jobs_store(w.jobs), DCG_FILE_CHECKPOINT, 1, DCG_NEWEST, 0, &row, NULL) ? -1 : row.step;
+}
+
+/* A process with a manager at work; submits the job when there is none. progress: returns once
+ * there is another checkpoint, or the job's end (too many deaths without one would end the job). */
+static pid_t spawn(int progress)
 {
 	int ready[2];
 	char c;
@@ -24,6 +31,10 @@ static pid_t spawn(void)
 		world_start(&w);
 		if (dcg_store_job_get(dcg_jobs_store(w.jobs), 1, &row, NULL))
 			submit(&w, BODY);
+		else
+			dcg_job_row_done(&row);
+		for (int64_t first = newest_checkpoint(); progress && newest_checkpoint() == first && !is_over(state_of(&w, 1));)
+			nap_ms(1);
 		if (write(ready[1], "x", 1) != 1)
 			_exit(1);
 		for (;;)
@@ -43,7 +54,7 @@ START_TEST(test_kill)
 	world_make(&straight);
 	for (; kills < 8; kills++) {
 		int status;
-		pid_t pid = spawn();
+		pid_t pid = spawn(kills % 2);
 		nap_ms((int)(rand_r(&seed) % 120));
 		ck_assert_int_eq(kill(pid, SIGKILL), 0);
 		ck_assert_int_eq(waitpid(pid, &status, 0), pid);

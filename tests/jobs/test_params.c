@@ -235,7 +235,7 @@ START_TEST(test_schema)
 			ck_assert_double_eq(cJSON_GetObjectItemCaseSensitive(settings, "ngf")->valuedouble, 128);
 		n++;
 	}
-	ck_assert_int_eq(n, 3);
+	ck_assert_int_eq(n, 4);
 	cJSON_Delete(s);
 }
 END_TEST

@@ -194,9 +194,13 @@ START_TEST(test_strays)
 	touch(kept[3], "datasets/readme");
 	snprintf(kept[4], sizeof kept[4], "%s/datasets/tiny-16-1.data", w.state);
 
-	world_open(&w);
-	for (int i = 0; i < 10; i++)
+	/* The job has ended: its folders are looked at when everything is up. */
+	world_start(&w);
+	for (int i = 0; i < 10; i++) {
+		for (double end = now_s() + 60; i < 4 && access(stray[i], F_OK) == 0 && now_s() < end;)
+			nap_ms(3);
 		ck_assert_msg(access(stray[i], F_OK) != 0, "%s is still there", stray[i]);
+	}
 	for (int i = 0; i < 5; i++)
 		ck_assert_msg(access(kept[i], F_OK) == 0, "%s is gone", kept[i]);
 	*strstr(stray[4], "/samples") = '\0';
@@ -211,7 +215,9 @@ START_TEST(test_strays)
 	ck_assert_int_eq(unlink(path), 0);
 	free(path);
 	world_close(&w);
-	world_open(&w);
+	world_start(&w);
+	for (double end = now_s() + 60; !dcg_store_file_get(dcg_jobs_store(w.jobs), DCG_FILE_SAMPLE, row.id, &row, NULL) && now_s() < end;)
+		nap_ms(3);
 	ck_assert_uint_eq(count_files(&w, DCG_FILE_SAMPLE, id, steps, 8), 2);
 	logged(id, "the sample of step 8 is lost");
 }

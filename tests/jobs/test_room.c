@@ -227,7 +227,8 @@ START_TEST(test_restart_while_waiting)
 }
 END_TEST
 
-/* The checkpoint that a job ends with finds no room: it is not over, and not failed. */
+/* The checkpoint that a job ends with finds no room: it is not over, and not failed. What it has
+ * trained waits in memory, so that no step is trained twice. */
 START_TEST(test_last_checkpoint_without_room)
 {
 	int rewinds;
@@ -237,13 +238,54 @@ START_TEST(test_last_checkpoint_without_room)
 	ok(dcg_jobs_start(w.jobs, &err));
 	wait_paused(id);
 	check_told(id, "paused", "disk full: ");
-	nap_ms(1200);
+	ck_assert_int_eq(step_of(id), 20);
+	nap_ms(1200); /* it looks for room every second */
 	wait_paused(id);
+	ck_assert_int_eq(step_of(id), 20);
 	make_room();
 	wait_state(&w, id, DCG_JOB_SUCCEEDED);
 	check_metrics(&w, id, 20);
 	check_events(&w, id, 20, &rewinds);
+	ck_assert_int_eq(rewinds, 0);
+}
+END_TEST
+
+/* The daemon ends while such a job waits: then it goes on from the checkpoint that there is, and
+ * trains nothing again that lies before it. */
+START_TEST(test_end_while_the_last_checkpoint_waits)
+{
+	struct dcg_event_row *rows;
+	struct dcg_file_row file;
+	size_t count;
+	int64_t oldest, newest, again = 0;
+	int rewinds, quick = _i;
+	open_with_reserve(-1, 1);
+	int64_t id = submit(&w, "{" BIG ",\"epochs\":1000,\"max_steps\":400,\"sample_every\":0,\"checkpoint_every\":0,\"keep_last\":9}");
+	wait_step(&w, id, 0);
+	ok(dcg_jobs_act(w.jobs, id, DCG_ACTION_CHECKPOINT, &err));
+	wait_files(&w, DCG_FILE_CHECKPOINT, id, 1);
+	ok(dcg_store_file_find(dcg_jobs_store(w.jobs), DCG_FILE_CHECKPOINT, id, DCG_NEWEST, 0, &file, &err));
+	ck_assert_int_lt(file.step, 400);
+	fill(3 * MIB);
+	wait_paused(id);
+	ck_assert_int_eq(step_of(id), 400);
+	dcg_jobs_stop(w.jobs, quick);
+	world_close(&w);
+	make_room();
+	open_with_reserve(-1, 1);
+	wait_state(&w, id, DCG_JOB_SUCCEEDED);
+	check_metrics(&w, id, 400);
+	check_events(&w, id, 400, &rewinds);
 	ck_assert_int_eq(rewinds, 1);
+	ok(dcg_store_events(dcg_jobs_store(w.jobs), id, 0, 100000, &rows, &count, &oldest, &newest, &err));
+	for (size_t i = 0; i < count; i++) {
+		cJSON *o = cJSON_Parse(rows[i].data_json);
+		double to = strcmp(rows[i].type, "state") == 0 ? json_number(o, "rewound_to") : NAN;
+		again += (int64_t)to == file.step && !isnan(to);
+		cJSON_Delete(o);
+	}
+	dcg_store_events_free(rows, count);
+	ck_assert_int_eq(again, 1);
 }
 END_TEST
 
@@ -266,6 +308,7 @@ int main(void)
 	tcase_add_loop_test(t, test_asked_while_waiting, 0, 2);
 	tcase_add_test(t, test_restart_while_waiting);
 	tcase_add_test(t, test_last_checkpoint_without_room);
+	tcase_add_loop_test(t, test_end_while_the_last_checkpoint_waits, 0, 2);
 	suite_add_tcase(s, t);
 	return tap_run(s);
 }

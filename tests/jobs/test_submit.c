@@ -36,7 +36,7 @@ START_TEST(test_refused)
 	ck_assert_int_eq(id, -7);
 	struct dcg_job_row *rows;
 	size_t count;
-	ok(dcg_store_jobs(dcg_jobs_store(w.jobs), &(struct dcg_job_filter){ .state = -1, .limit = 10 }, &rows, &count, &err));
+	ok(dcg_store_jobs(dcg_jobs_store(w.jobs), &(struct dcg_job_filter){ .pinned = -1, .state = -1, .limit = 10 }, &rows, &count, &err));
 	ck_assert_uint_eq(count, 0);
 	dcg_store_jobs_free(rows, count);
 	/* About 500 GiB of weights, 250 GiB of activations. */

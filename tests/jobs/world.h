@@ -186,10 +186,10 @@ static inline void wait_state(struct world *w, int64_t id, enum dcg_job_state st
 	}
 }
 
-/* Every step of every series, 1 to steps, once. */
+/* Every step of every series that has a point for each, 1 to steps, once. */
 static inline void check_metrics(struct world *w, int64_t id, int64_t steps)
 {
-	for (int s = 0; s < DCG_SERIES_COUNT; s++) {
+	for (int s = 0; s < DCG_SERIES_OF_STEPS; s++) {
 		struct dcg_metric_bucket *b;
 		size_t n;
 		int64_t total;
@@ -251,8 +251,12 @@ static inline void check_events(struct world *w, int64_t id, int64_t steps, int 
 			const cJSON *v, *list = cJSON_GetObjectItemCaseSensitive(o, "steps"), *series = cJSON_GetObjectItemCaseSensitive(o, "series");
 			cJSON_ArrayForEach(v, list)
 				ck_assert_int_eq((int64_t)v->valuedouble, next++);
-			for (int s = 0; s < DCG_SERIES_COUNT; s++)
+			ck_assert_int_eq(cJSON_GetArraySize(series), DCG_SERIES_OF_STEPS);
+			for (int s = 0; s < DCG_SERIES_OF_STEPS; s++)
 				ck_assert_int_eq(cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(series, dcg_series_name(s))), cJSON_GetArraySize(list));
+		} else if (rows[i].job == id && strcmp(rows[i].type, "score") == 0) {
+			ck_assert_int_le((int64_t)json_number(o, "step"), next - 1);
+			ck_assert(json_number(o, "swd") > 0 && json_number(o, "ms_ssim") >= 0 && json_number(o, "ms_ssim") <= 1);
 		} else if (rows[i].job == id && strcmp(rows[i].type, "progress") == 0) {
 			if (strcmp(json_text(o, "stage"), "training") == 0)
 				ck_assert_int_eq((int64_t)json_number(o, "step"), next - 1);

@@ -5,7 +5,7 @@ import re
 import sys
 
 TOP = os.environ.get("top_srcdir", ".")
-PAGES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/admin.md", "docs/api.md")
+PAGES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/admin.md", "docs/api.md", "docs/quality.md")
 ROOMS = "core store jobs api daemon web tests tools docs bench".split()
 CORE_ROOMS = "base kernel nn data explore train".split()
 

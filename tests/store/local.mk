@@ -2,7 +2,7 @@ store_tests = tests/store/test_jobs tests/store/test_files tests/store/test_metr
 	tests/store/test_open tests/store/test_crash tests/store/test_threads
 check_PROGRAMS += $(store_tests)
 TESTS += $(store_tests)
-EXTRA_DIST += tests/store/folder.h tests/store/faults.h tests/store/version1.h
+EXTRA_DIST += tests/store/folder.h tests/store/faults.h tests/store/version1.h tests/store/version2.h
 store_test_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS) $(SQLITE_CFLAGS)
 store_test_ldadd = libdcgstore.la $(test_ldadd) $(SQLITE_LIBS)
 tests_store_test_jobs_CFLAGS = $(store_test_cflags)

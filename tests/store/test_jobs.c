@@ -104,7 +104,7 @@ START_TEST(descriptions)
 	ck_assert_str_eq(r.note, "");
 	ck_assert_str_eq(r.tags_json, "[]");
 	free(r.name), free(r.note), free(r.tags_json);
-	r.name = strdup("x"), r.note = strdup("two\nlines"), r.tags_json = strdup("[\"good\",\"it's %\"]"), r.priority = 9;
+	r.name = strdup("x"), r.note = strdup("two\nlines"), r.tags_json = strdup("[\"good\",\"it's %\"]"), r.priority = 9, r.pinned = 1;
 	r.state = DCG_JOB_FAILED, r.step = 5; /* not part of it */
 	struct dcg_store_tx *tx = begin(1);
 	ok(dcg_store_job_describe(tx, &r));
@@ -113,14 +113,19 @@ START_TEST(descriptions)
 	ck_assert_str_eq(u.name, "x");
 	ck_assert_str_eq(u.note, "two\nlines");
 	ck_assert_str_eq(u.tags_json, "[\"good\",\"it's %\"]");
-	ck_assert(u.priority == 9 && u.version == 2 && u.state == DCG_JOB_QUEUED && u.step == 0);
+	ck_assert(u.priority == 9 && u.pinned && u.version == 2 && u.state == DCG_JOB_QUEUED && u.step == 0);
 	dcg_job_row_done(&u);
 	static const struct { const char *tag; size_t found; } asked[] = { { "good", 1 }, { "it's %", 1 }, { "goo", 0 }, { "", 0 }, { "[\"good\"]", 0 }, { NULL, 2 } };
 	for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
-		struct dcg_job_filter f = { .state = -1, .tag = asked[i].tag, .limit = 9 };
+		struct dcg_job_filter f = { .pinned = -1, .state = -1, .tag = asked[i].tag, .limit = 9 };
 		ok(dcg_store_jobs(store, &f, &rows, &n, &err));
 		ck_assert_uint_eq(n, asked[i].found);
 		ck_assert(n != 1 || rows[0].id == id);
+		dcg_store_jobs_free(rows, n);
+	}
+	for (int pinned = 0; pinned <= 1; pinned++) {
+		ok(dcg_store_jobs(store, &(struct dcg_job_filter){ .pinned = pinned, .state = -1, .limit = 9 }, &rows, &n, &err));
+		ck_assert(n == 1 && rows[0].id == (pinned ? id : other));
 		dcg_store_jobs_free(rows, n);
 	}
 	tx = begin(1);
@@ -211,7 +216,7 @@ START_TEST(lists_filter_and_page)
 	static const char *const datasets[] = { NULL, "odd", "three", "none" };
 	for (int d = 0; d < 4; d++)
 		for (int state = -1; state <= DCG_JOB_PREPARING; state++) {
-			struct dcg_job_filter f = { .state = state == DCG_JOB_PREPARING ? DCG_JOB_FAILED : state, .dataset = datasets[d], .limit = 5 };
+			struct dcg_job_filter f = { .pinned = -1, .state = state == DCG_JOB_PREPARING ? DCG_JOB_FAILED : state, .dataset = datasets[d], .limit = 5 };
 			int64_t expected = matching(N, f.state, d);
 			for (size_t n = 1; n;) { /* page by page */
 				struct dcg_job_row *rows;
@@ -228,7 +233,7 @@ START_TEST(lists_filter_and_page)
 		}
 	struct dcg_job_row *rows = NULL;
 	size_t n = 9;
-	struct dcg_job_filter f = { .state = -1, .limit = -1 };
+	struct dcg_job_filter f = { .pinned = -1, .state = -1, .limit = -1 };
 	fails(dcg_store_jobs(store, &f, &rows, &n, &err), DCG_EINVAL);
 	f.limit = 0;
 	ok(dcg_store_jobs(store, &f, &rows, &n, &err));

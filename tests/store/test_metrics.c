@@ -184,8 +184,10 @@ END_TEST
 
 START_TEST(a_point_given_twice_is_replaced)
 {
-	struct dcg_metric_row row = { .value = { NAN, NAN, NAN, NAN, NAN, NAN } };
+	struct dcg_metric_row row;
 	struct dcg_store_tx *tx = begin(0);
+	for (int s = 0; s < DCG_SERIES_COUNT; s++)
+		row.value[s] = NAN;
 	for (int i = 0; i < 1000; i++) { /* out of order on purpose: back and forth between blocks */
 		row.step = i * 37 % 1000;
 		row.value[0] = (double)row.step;

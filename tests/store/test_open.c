@@ -11,6 +11,7 @@
 #include "tests/store/faults.h"
 #include "tests/store/folder.h"
 #include "tests/store/version1.h"
+#include "tests/store/version2.h"
 
 /* Big-endian numbers in the file's header. */
 enum { USER_VERSION = 60, APPLICATION_ID = 68 };
@@ -73,7 +74,7 @@ START_TEST(settings_are_in_the_file)
 	ck_assert_int_ne(access(wal, F_OK), 0); /* closing has brought it home */
 	ck_assert_int_eq(sql(database, "SELECT count(*) FROM pragma_journal_mode WHERE journal_mode = 'wal'"), 1);
 	ck_assert_int_eq(sql(database, "PRAGMA application_id"), 0x44434721);
-	ck_assert_int_eq(sql(database, "PRAGMA user_version"), 2);
+	ck_assert_int_eq(sql(database, "PRAGMA user_version"), 3);
 	ck_assert_int_eq(sql(database, "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND NOT strict AND name NOT LIKE 'sqlite%'"), 0);
 	check_integrity(database);
 	ok(dcg_store_open(&store, folder, &err));
@@ -162,7 +163,7 @@ START_TEST(newer_versions_are_refused)
 	says("run that one");
 	poke(database, USER_VERSION, "\xff\xff\xff\xff", 4); /* -1 */
 	fails(dcg_store_open(&s, folder, &err), DCG_EFORMAT);
-	poke(database, USER_VERSION, "\0\0\0\2", 4);
+	poke(database, USER_VERSION, "\0\0\0\3", 4);
 	poke(database, APPLICATION_ID, "XXXX", 4);
 	fails(dcg_store_open(&s, folder, &err), DCG_EFORMAT);
 	poke(database, APPLICATION_ID, "DCG!", 4);
@@ -209,7 +210,7 @@ static int read_all(struct dcg_store *s)
 	struct dcg_log_row *log = NULL;
 	struct dcg_dataset_row *sets = NULL;
 	struct dcg_metric_bucket *b = NULL;
-	struct dcg_job_filter f = { .state = -1, .limit = 1000 };
+	struct dcg_job_filter f = { .pinned = -1, .state = -1, .limit = 1000 };
 #define READ(call, then) do { int r_ = (call); damaged += r_ == DCG_EFORMAT; if (!r_) { then; } } while (0)
 	READ(dcg_store_job_get(s, 3, &job, &err), dcg_job_row_done(&job));
 	READ(dcg_store_job_next(s, &job, &err), dcg_job_row_done(&job));
@@ -239,7 +240,7 @@ static void fill(void)
 		add_job(text, "d", i, i);
 	struct dcg_store_tx *tx = begin(1);
 	for (int i = 0; i < 600; i++) {
-		struct dcg_metric_row m = { .step = i, .value = { i, i, i, NAN, NAN, NAN } };
+		struct dcg_metric_row m = { .step = i, .value = { i, i, i, NAN, NAN, NAN, NAN, NAN } };
 		struct dcg_file_row f = { .job = 1, .step = i, .name = "a", .sha256 = "b", .score = NAN };
 		struct dcg_dataset_row d = { .path = path, .format = "idx" };
 		snprintf(d.name, sizeof d.name, "set%d", i);
@@ -320,42 +321,42 @@ END_TEST
 
 START_TEST(migration_keeps_a_backup)
 {
-	const char *three[] = { dcg_schema_steps[0], dcg_schema_steps[1],
+	const char *next[] = { dcg_schema_steps[0], dcg_schema_steps[1], dcg_schema_steps[2],
 		/* rebuilding a table that others refer to: nothing may cascade */
 		"CREATE TABLE new_jobs(id INTEGER PRIMARY KEY AUTOINCREMENT, state, name, dataset, priority, params, error, version,"
 		" epoch, step, steps_total, steps_per_epoch, images_per_s, eta_s, loss_d, loss_g, d_real, d_fake,"
-		" created_ms, started_ms, finished_ms, queue_ms, note, tags);"
+		" created_ms, started_ms, finished_ms, queue_ms, note, tags, deaths, death_step, pinned);"
 		"INSERT INTO new_jobs SELECT * FROM jobs; DROP TABLE jobs; ALTER TABLE new_jobs RENAME TO jobs;"
 		"CREATE TABLE extra(x INTEGER) STRICT; INSERT INTO extra VALUES (7);", NULL };
-	const char *broken[] = { dcg_schema_steps[0], dcg_schema_steps[1], "CREATE TABLE extra(x INTEGER) STRICT; INSERT INTO nowhere VALUES (1)", NULL };
-	const char *dangling[] = { dcg_schema_steps[0], dcg_schema_steps[1], "DELETE FROM jobs", NULL };
+	const char *broken[] = { dcg_schema_steps[0], dcg_schema_steps[1], dcg_schema_steps[2], "CREATE TABLE extra(x INTEGER) STRICT; INSERT INTO nowhere VALUES (1)", NULL };
+	const char *dangling[] = { dcg_schema_steps[0], dcg_schema_steps[1], dcg_schema_steps[2], "DELETE FROM jobs", NULL };
 	char backup[320];
-	snprintf(backup, sizeof backup, "%s.v2.backup", database);
+	snprintf(backup, sizeof backup, "%s.v3.backup", database);
 	fill();
 	dcg_store_close(store);
 	ck_assert_int_ne(access(backup, F_OK), 0); /* none for a new file */
 	/* A step that fails leaves all as it was. */
 	fails(dcg_store_open_steps(&store, folder, broken, &err), DCG_EFORMAT);
-	says("migration from version 2 to 3");
+	says("migration from version 3 to 4");
 	says("nowhere");
 	fails(dcg_store_open_steps(&store, folder, dangling, &err), DCG_EFORMAT);
 	says("not there");
-	ck_assert_int_eq(sql(database, "PRAGMA user_version"), 2);
+	ck_assert_int_eq(sql(database, "PRAGMA user_version"), 3);
 	ck_assert_int_eq(sql(database, "SELECT count(*) FROM jobs"), 30);
 	ck_assert_int_eq(sql(database, "SELECT count(*) FROM sqlite_schema WHERE name = 'extra'"), 0);
 	unlink(backup);
-	ok(dcg_store_open_steps(&store, folder, three, &err));
+	ok(dcg_store_open_steps(&store, folder, next, &err));
 	ck_assert_int_eq(read_all(store), 0);
 	dcg_store_close(store);
-	ck_assert_int_eq(sql(database, "PRAGMA user_version"), 3);
+	ck_assert_int_eq(sql(database, "PRAGMA user_version"), 4);
 	ck_assert_int_eq(sql(database, "SELECT x FROM extra"), 7);
 	ck_assert_int_eq(sql(database, "SELECT count(*) FROM samples"), 60);
 	ck_assert_int_eq(sql(backup, "SELECT count(*) FROM metrics"), 1800);
-	ck_assert_int_eq(sql(backup, "PRAGMA user_version"), 2);
+	ck_assert_int_eq(sql(backup, "PRAGMA user_version"), 3);
 	ck_assert_int_eq(sql(backup, "PRAGMA application_id"), 0x44434721);
 	check_integrity(backup);
 	fails(dcg_store_open(&store, folder, &err), DCG_EVERSION);
-	says(".v2.backup");
+	says(".v3.backup");
 	/* And doing what that says works. */
 	ck_assert_int_eq(rename(backup, database), 0);
 	ok(dcg_store_open(&store, folder, &err));
@@ -363,8 +364,8 @@ START_TEST(migration_keeps_a_backup)
 }
 END_TEST
 
-/* A file of version 1, and not one that today's code made and called so. */
-START_TEST(version_1_is_migrated)
+/* A file of an earlier version, and not one that today's code made and called so. */
+START_TEST(older_versions_are_migrated)
 {
 	struct dcg_job_row *jobs, j;
 	struct dcg_file_row c;
@@ -375,12 +376,14 @@ START_TEST(version_1_is_migrated)
 	char backup[320];
 	dcg_store_close(store);
 	store = NULL;
-	snprintf(backup, sizeof backup, "%s.v1.backup", database);
+	snprintf(backup, sizeof backup, "%s.v%d.backup", database, _i);
 	ck_assert_int_eq(unlink(database), 0);
 	sql(database, version1);
+	if (_i == 2)
+		sql(database, version2);
 	ok(dcg_store_open(&store, folder, &err));
 	/* What was there is there, and what is new is empty. */
-	struct dcg_job_filter f = { .state = -1, .limit = 10 };
+	struct dcg_job_filter f = { .pinned = -1, .state = -1, .limit = 10 };
 	ok(dcg_store_jobs(store, &f, &jobs, &n, &err));
 	ck_assert_uint_eq(n, 3);
 	ck_assert(jobs[2].state == DCG_JOB_SUCCEEDED && jobs[2].version == 17 && jobs[2].step == 20 && jobs[2].images_per_s == 812.5);
@@ -388,12 +391,15 @@ START_TEST(version_1_is_migrated)
 	ck_assert_str_eq(jobs[1].error, "loss_g is nan");
 	ck_assert_str_eq(jobs[0].name, "it's");
 	for (size_t i = 0; i < n; i++) {
-		ck_assert_str_eq(jobs[i].note, "");
-		ck_assert_str_eq(jobs[i].tags_json, "[]");
+		int written = _i == 2 && jobs[i].id == 2;
+		ck_assert_str_eq(jobs[i].note, written ? "a\nnote" : "");
+		ck_assert_str_eq(jobs[i].tags_json, written ? "[\"x\"]" : "[]");
+		ck_assert(jobs[i].deaths == 0 && jobs[i].death_step == -1 && !jobs[i].pinned);
 	}
 	dcg_store_jobs_free(jobs, n);
 	ok(dcg_store_file_get(store, DCG_FILE_CHECKPOINT, 1, &c, &err));
-	ck_assert(c.pinned == 1 && c.score == 0.5 && c.step == 10 && c.label[0] == '\0');
+	ck_assert(c.pinned == 1 && c.score == 0.5 && c.step == 10);
+	ck_assert_str_eq(c.label, _i == 2 ? "best" : "");
 	ok(dcg_store_file_get(store, DCG_FILE_SAMPLE, 1, &c, &err));
 	ok(dcg_store_metrics_read(store, 1, DCG_SERIES_LOSS_D, 0, 100, 10, &b, &n, &total, &err));
 	ck_assert(total == 2 && b[0].first_step == 1 && b[n - 1].last == 0.25);
@@ -409,6 +415,11 @@ START_TEST(version_1_is_migrated)
 	j.note = strdup("a note"), j.tags_json = strdup("[\"old\"]");
 	struct dcg_store_tx *tx = begin(1);
 	ok(dcg_store_job_describe(tx, &j));
+	if (_i == 2) {
+		struct dcg_key_row old;
+		ok(dcg_store_key_get(store, "old", 0, &old, &err));
+		ck_assert_int_eq(old.job, 2);
+	}
 	struct dcg_key_row k = { .key = "k", .request = "dd", .job = id, .created_ms = 5 };
 	ok(dcg_store_key_insert(tx, &k));
 	commit(tx);
@@ -419,17 +430,17 @@ START_TEST(version_1_is_migrated)
 	dcg_store_jobs_free(jobs, n);
 	dcg_store_close(store);
 	store = NULL;
-	ck_assert_int_eq(sql(database, "PRAGMA user_version"), 2);
+	ck_assert_int_eq(sql(database, "PRAGMA user_version"), 3);
 	check_integrity(database);
-	/* The way back: the backup is what version 1 wrote. */
-	ck_assert_int_eq(sql(backup, "PRAGMA user_version"), 1);
+	/* The way back: the backup is what that version wrote. */
+	ck_assert_int_eq(sql(backup, "PRAGMA user_version"), _i);
 	ck_assert_int_eq(sql(backup, "SELECT count(*) FROM jobs"), 3);
-	ck_assert_int_eq(sql(backup, "SELECT count(*) FROM pragma_table_info('jobs') WHERE name = 'note'"), 0);
-	const char *one[] = { dcg_schema_steps[0], NULL };
-	fails(dcg_store_open_steps(&store, folder, one, &err), DCG_EVERSION);
-	says(".v1.backup");
+	ck_assert_int_eq(sql(backup, "SELECT count(*) FROM pragma_table_info('jobs') WHERE name IN ('note', 'deaths')"), _i - 1);
+	const char *then[] = { dcg_schema_steps[0], _i == 2 ? dcg_schema_steps[1] : NULL, NULL };
+	fails(dcg_store_open_steps(&store, folder, then, &err), DCG_EVERSION);
+	says(_i == 2 ? ".v2.backup" : ".v1.backup");
 	ck_assert_int_eq(rename(backup, database), 0);
-	ok(dcg_store_open_steps(&store, folder, one, &err));
+	ok(dcg_store_open_steps(&store, folder, then, &err));
 }
 END_TEST
 
@@ -447,6 +458,6 @@ int main(void)
 	tcase_add_test(c, altered_tables_are_refused);
 	tcase_add_test(c, damaged_files_are_told_and_do_no_harm);
 	tcase_add_test(c, migration_keeps_a_backup);
-	tcase_add_test(c, version_1_is_migrated);
+	tcase_add_loop_test(c, older_versions_are_migrated, 1, 3);
 	return tap_run(s);
 }

@@ -78,7 +78,8 @@ def mistakes(tap, folder):
     for words, expected in ((["--batch-size", "many"], r"/batch_size: expected .*many"),
                             (["--ephocs", "3"], r"no parameter --ephocs; did you mean --epochs"),
                             (["--dataset", "nosuch"], r"nosuch"),
-                            (["--dataset", "./nowhere"], r"nowhere does not exist")):
+                            (["--dataset", "./nowhere"], r"nowhere does not exist"),
+                            (["--faces", "--dataset", "fashion-mnist"], r"--faces is a data set already")):
         process = start(folder, "--smoke", "--port", str(free_port()), *words)
         said = finish(process)
         tap.ok(process.returncode == 1 and re.search(expected, said), "%s gives the reason" % " ".join(words), said)
@@ -141,12 +142,29 @@ def own_pictures(tap, folder):
                "a folder of pictures (%s) is trained on as %s" % (place, name), said)
 
 
+def faces(tap, folder):
+    """What follows on drawing them, with a few of our own."""
+    drawn = os.path.join(folder, "faces")
+    os.mkdir(drawn)
+    for i in range(16):
+        write_png(os.path.join(drawn, "%d.png" % i), 64, 64, lambda x, y: (3 * x, 3 * y, 9 * i))
+    process = subprocess.Popen(["python3", os.path.join(TOP, "tools", "quickstart.py"), "--daemon=" + os.path.join(BUILD, "dcgand"),
+                                "--faces=" + drawn, "--state-dir=" + os.path.join(folder, "state"), "--port=%d" % free_port(), "--exit=",
+                                "--ngf=4", "--ndf=4", "--epochs=1", "--sample_count=4", "--swd_images=0"],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    said = finish(process)
+    job = re.search(r"^job 1: (.*)$", said, re.M)
+    body = json.loads(job.group(1)) if job else {}
+    tap.ok(process.returncode == 0 and (body.get("dataset"), body.get("preset"), body.get("size")) == ("faces", "quality", 64),
+           "faces are trained on at 64 pixels with the preset quality", said)
+
+
 def main():
     if not os.path.isdir("/usr/share/datasets/fashion-mnist"):
         print("1..0 # SKIP dataset-fashion-mnist is not installed")
         return
-    tap = Tap(19)
-    for part in (smoke, mistakes, own_pictures, go_on):
+    tap = Tap(21)
+    for part in (smoke, mistakes, own_pictures, faces, go_on):
         with tempfile.TemporaryDirectory() as folder:
             part(tap, os.path.realpath(folder))
     tap.done()

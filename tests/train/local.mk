@@ -1,5 +1,5 @@
 train_tests = tests/train/test_params tests/train/test_safetensors tests/train/test_checkpoint tests/train/test_sampler \
-	tests/train/test_resume tests/train/test_trainer tests/train/test_allocations
+	tests/train/test_precision tests/train/test_resume tests/train/test_trainer tests/train/test_allocations
 check_PROGRAMS += $(train_tests)
 TESTS += $(train_tests)
 check_LTLIBRARIES += tests/train/libfixture.la
@@ -20,3 +20,5 @@ tests_train_test_trainer_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_train_test_trainer_LDADD = $(train_ldadd)
 tests_train_test_allocations_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_train_test_allocations_LDADD = $(train_ldadd)
+tests_train_test_precision_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_train_test_precision_LDADD = $(train_ldadd)

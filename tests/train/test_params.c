@@ -86,6 +86,8 @@ START_TEST(presets_fill_in_what_the_paper_says)
 	ck_assert_int_eq(p.schedule, DCG_SCHEDULE_ALTERNATE);
 	ck_assert(p.lr_g == 0.0002 && p.beta1 == 0.5 && p.beta2 == 0.999);
 	ck_assert_int_eq(p.batch_size, 128);
+	ck_assert_int_eq(dcg_train_params_init(&p, "quality", &err), 0);
+	ck_assert(p.ema > 0.99 && p.label_smoothing > 0 && p.lr_g > p.lr_d && p.size == 0);
 	for (const struct dcg_preset *ps = dcg_presets; ps->name; ps++) {
 		ck_assert_int_eq(dcg_train_params_init(&p, ps->name, &err), 0);
 		if (!p.size)

@@ -9,12 +9,13 @@ static const struct variant {
 	int schedule, d_steps, g_steps;
 	double ema;
 	int pictures, flip, z_dist;
+	const char *precision; /* auto may be bf16 */
 } variants[] = {
-	{ DCG_SCHEDULE_TOGETHER, 1, 1, 0, 24, 0, DCG_Z_NORMAL },
-	{ DCG_SCHEDULE_TOGETHER, 2, 3, 0.9, 57, 1, DCG_Z_UNIFORM },
-	{ DCG_SCHEDULE_ALTERNATE, 1, 1, 0.5, 50, 1, DCG_Z_NORMAL },
-	{ DCG_SCHEDULE_ALTERNATE, 2, 1, 0, 73, 0, DCG_Z_UNIFORM },
-	{ DCG_SCHEDULE_TOGETHER, 1, 1, 0.5, 3, 1, DCG_Z_NORMAL }, /* fewer pictures than a minibatch */
+	{ DCG_SCHEDULE_TOGETHER, 1, 1, 0, 24, 0, DCG_Z_NORMAL, "fp32" },
+	{ DCG_SCHEDULE_TOGETHER, 2, 3, 0.9, 57, 1, DCG_Z_UNIFORM, "auto" },
+	{ DCG_SCHEDULE_ALTERNATE, 1, 1, 0.5, 50, 1, DCG_Z_NORMAL, "fp32" },
+	{ DCG_SCHEDULE_ALTERNATE, 2, 1, 0, 73, 0, DCG_Z_UNIFORM, "auto" },
+	{ DCG_SCHEDULE_TOGETHER, 1, 1, 0.5, 3, 1, DCG_Z_NORMAL, "fp32" }, /* fewer pictures than a minibatch */
 };
 enum { VARIANTS = sizeof variants / sizeof *variants };
 
@@ -27,6 +28,7 @@ static struct dcg_train_params params_of(const struct variant *v)
 	p.ema = v->ema;
 	p.flip = v->flip;
 	p.z_dist = v->z_dist;
+	snprintf(p.precision, sizeof p.precision, "%s", v->precision);
 	p.sample_every = 0;
 	p.checkpoint_every = 0;
 	p.lr_g = p.lr_d = 0.002;

@@ -228,7 +228,9 @@ START_TEST(checkpoints_are_scored)
 	struct dcg_score *s;
 	struct dcg_error err;
 	int scored = 0;
-	double best = INFINITY, worst = 0, again;
+	struct dcg_scores told = { 0 }, again;
+	int64_t told_step = -1;
+	double best = INFINITY, worst = 0;
 	p.swd_images = 8; /* 512 pictures: every 19 or 20 epochs */
 	p.sample_every = _i ? 0 : 3;
 	p.ema = _i ? 0.9 : 0;
@@ -240,6 +242,12 @@ START_TEST(checkpoints_are_scored)
 	ck_assert_int_eq(dcg_score_new(&s, &p, ds, &err), 0);
 	for (int i = 0; i < run.count; i++) {
 		const struct dcg_event *e = &run.event[i];
+		if (e->type == DCG_EVENT_SCORE) {
+			ck_assert_int_gt(e->step, told_step);
+			ck_assert_int_eq(e->step, e->epoch * 6); /* 26 pictures by 4 */
+			told = e->u.score;
+			told_step = e->step;
+		}
 		if (e->type != DCG_EVENT_CHECKPOINT)
 			continue;
 		ck_assert_int_eq(isnan(e->u.file.score) == 0, dcg_train_params_scores(&p, 26, e->epoch));
@@ -251,10 +259,14 @@ START_TEST(checkpoints_are_scored)
 		worst = fmax(worst, e->u.file.score);
 		ck_assert_int_eq(dcg_sampler_open(&g, fixture_path(e->u.file.name), 2, &err), 0);
 		ck_assert_int_eq(dcg_score_measure(s, g, NULL, NULL, &again, &err), 0);
-		ck_assert(again == e->u.file.score);
+		ck_assert(again.swd == e->u.file.score);
+		ck_assert_int_eq(told_step, e->step);
+		ck_assert(told.swd == again.swd && told.ms_ssim == again.ms_ssim);
+		ck_assert(told.ms_ssim > 0 && told.ms_ssim < 1);
 		dcg_sampler_free(g);
 	}
 	ck_assert_int_eq(scored, 5);
+	ck_assert_int_eq(run_count(&run, DCG_EVENT_SCORE), 5);
 	ck_assert(worst > best);
 	dcg_score_free(s);
 	run_done(&run);
@@ -274,13 +286,13 @@ START_TEST(scoring_can_be_cancelled)
 	struct dcg_sampler *g;
 	struct dcg_score *s;
 	struct dcg_error err;
-	double value = -5;
+	struct dcg_scores value = { -5, -5 };
 	ck_assert_int_eq(dcg_sampler_new(&g, &p, 1, &err), 0);
 	ck_assert_int_eq(dcg_score_new(&s, &p, ds, &err), 0); /* more are wanted than there are */
 	ck_assert_int_eq(dcg_score_measure(s, g, always, NULL, &value, &err), DCG_ECANCELLED);
-	ck_assert(value == -5);
+	ck_assert(value.swd == -5 && value.ms_ssim == -5);
 	ck_assert_int_eq(dcg_score_measure(s, g, always, &p, &value, &err), 0);
-	ck_assert(value > 0); /* grey pictures are not discs */
+	ck_assert(value.swd > 0); /* grey pictures are not discs */
 	dcg_score_free(s);
 	dcg_sampler_free(g);
 	dcg_dataset_close(ds);

@@ -161,10 +161,24 @@ class Browser:
         self.command("POST", f"/element/{element}/clear")
         self.command("POST", f"/element/{element}/value", {"text": text})
 
-    def press(self, key):
-        """A key to whatever has the focus."""
-        self.command("POST", "/actions", {"actions": [{"type": "key", "id": "keys", "actions": [
-            {"type": "keyDown", "value": key}, {"type": "keyUp", "value": key}]}]})
+    def press(self, key, held=None):
+        """A key to whatever has the focus, with another held down."""
+        keys = [held, key] if held else [key]
+        self.command("POST", "/actions", {"actions": [{"type": "key", "id": "keys", "actions":
+            [{"type": "keyDown", "value": k} for k in keys] + [{"type": "keyUp", "value": k} for k in reversed(keys)]}]})
+
+    def pointer(self, kind, fingers):
+        """'mouse' or 'touch': for each pointer what it does, all in step: ("move", x, y), ("down",), ("up",)."""
+        def action(what, *at):
+            return {"type": "pointerMove", "x": at[0], "y": at[1], "duration": 30} if what == "move" else \
+                {"type": "pointer" + what.capitalize(), "button": 0}
+        self.command("POST", "/actions", {"actions": [
+            {"type": "pointer", "id": f"{kind}-{i}", "parameters": {"pointerType": kind}, "actions": [action(*a) for a in does]}
+            for i, does in enumerate(fingers)]})
+
+    def wheel(self, x, y, delta):
+        self.command("POST", "/actions", {"actions": [{"type": "wheel", "id": "wheel", "actions": [
+            {"type": "scroll", "x": x, "y": y, "deltaX": 0, "deltaY": delta, "duration": 0, "origin": "viewport"}]}]})
 
     def text(self, css):
         return self.run("return document.querySelector(arguments[0])?.textContent ?? null;", css)

@@ -1,0 +1,291 @@
+"""Every call of the daemon that can fail fails once: files, folders, threads, sockets, memory; at
+start with something to clean up, at work, and while it stops. It never crashes, says what was wrong,
+loses no descriptor, and afterwards everything is consistent and goes on.
+
+Which calls there are is recorded, as in test_kills.py; memory is refused once at each place in the
+program that asks for some (a sample of them, unless DCG_LONG is set). SQLite's own calls are
+failed by tests/store.
+"""
+import errno
+import http.client
+import os
+import random
+import re
+import shutil
+import signal
+import time
+
+from faults import FAIL, FIRED, FaultyDaemon, check_folder
+from dcgand import equal, folder, main, small_job, test, wait_for
+
+LONG = bool(os.environ.get("DCG_LONG"))
+SITES_AT_WORK, SITES_AT_START, SITES_AT_STOP = (200, 40, 20) if LONG else (24, 8, 4)
+NAMES_AT_START = 1000 if LONG else 14
+ERRNO = {"open": errno.EMFILE, "create": errno.EMFILE, "write": errno.EIO, "read": errno.EIO, "fsync": errno.EIO, "rename": errno.EIO, "reserve": errno.ENOSPC,
+         "mmap": errno.ENOMEM, "mkdir": errno.ENOSPC, "unlink": errno.EIO, "rmdir": errno.EIO, "truncate": errno.EIO, "seek": errno.EIO,
+         "list": errno.ENOMEM, "lock": errno.ENOLCK, "eventfd": errno.EMFILE, "pipe": errno.EMFILE, "epoll_create": errno.EMFILE,
+         "epoll_add": errno.ENOMEM, "socket": errno.EMFILE, "bind": errno.EADDRINUSE, "listen": errno.EADDRINUSE, "accept": errno.EMFILE,
+         "setsockopt": errno.ENOBUFS, "receive": errno.ECONNRESET, "send": errno.EPIPE, "pthread_create": errno.EAGAIN}
+FULL = ("write temporary checkpoint", "write temporary sample", "write temporary prepared", "create temporary checkpoint", "fsync temporary checkpoint")
+GONE = (OSError, http.client.HTTPException)
+JOB = {"size": 16, "ngf": 2, "ndf": 2, "z_dim": 8, "batch_size": 8, "threads": 1, "kernel": "openblas", "epochs": 2, "sample_count": 4,
+       "sample_every": 1, "checkpoint_every": 1, "keep_last": 1, "checkpoint_minutes": 0, "swd_images": 0}
+chance = random.Random(5)
+
+
+def failures(names):
+    """(name, errno) of every call that can fail and is not SQLite's."""
+    found = []
+    for name in sorted(names):
+        call, _, kind = name.partition(" ")
+        if call in ERRNO and not kind.startswith(("wal", "database", "shm")) and "(" not in name:
+            found.append((name, ERRNO[call]))
+            if name in FULL:
+                found.append((name, errno.ENOSPC))
+    return found
+
+
+def descriptors(d):
+    """What is open, but for the database: how many read it at once is chance."""
+    found = []
+    for fd in os.listdir(f"/proc/{d.process.pid}/fd"):
+        try:
+            found.append(os.readlink(f"/proc/{d.process.pid}/fd/{fd}"))
+        except FileNotFoundError:
+            pass
+    return sorted(re.sub(r"\[.*", "", name) for name in found if "/dcgand.db" not in name)
+
+
+class Work:
+    """What clients do in the life of a daemon. With a fault armed an answer may be a problem, or not
+    come at all; the job ends well or says why not."""
+
+    def __init__(self, d):
+        self.d, self.number, self.filler = d, 0, os.path.join(d.folder, "filler")
+
+    def ask(self, method, path, body=None, allowed=(), **headers):
+        for attempt in range(3):
+            fired = self.d.control.get(FIRED)
+            try:
+                answer = self.d.request(method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
+            except GONE:
+                equal(self.d.died(), False, "the daemon died: " + self.d.errors()[-1500:])
+                equal(self.d.control.get(FIRED) > 0, True, f"{method} {path} was cut without a cause")
+                continue
+            if answer.status < 400 or answer.status in allowed:
+                return answer
+            equal(self.d.control.get(FIRED) > 0, True, f"{method} {path}: {answer} without a cause")
+            if answer.status < 500 and attempt == 0: # a fault may show as a refusal, but not again
+                continue
+            equal(answer["Content-Type"], "application/problem+json", f"{method} {path}: {answer}")
+            if attempt and not fired:
+                raise AssertionError(f"{method} {path}: {answer}")
+        return None
+
+    def once(self):
+        """A data set, a job on it to its end, pictures, and all of it gone again."""
+        self.number += 1
+        name = f"set{self.number}"
+        if not self.ask("POST", "/datasets", {"name": name, "path": "tiny"}, (409,)):
+            return
+        answer = self.ask("POST", "/jobs", dict(JOB, dataset=name), Idempotency_Key=name)
+        if not answer:
+            return
+        job = answer.json()["id"]
+        state = self.over(job)
+        if state["state"] == "failed":
+            equal(self.d.control.get(FIRED) > 0 and bool(state["error"]), True, f"job {job} failed: {state['error']}")
+        else:
+            equal((state["state"], state["step"]), ("succeeded", 16), f"job {job}")
+        self.ask("GET", f"/jobs/{job}/metrics")
+        self.ask("GET", f"/jobs/{job}/log")
+        self.ask("GET", f"/jobs/{job}/samples/latest.png", None, (404,))
+        self.ask("GET", f"/datasets/{name}/preview.png")
+        found = self.ask("GET", f"/jobs/{job}/checkpoints")
+        for c in found.json()["checkpoints"] if found else ():
+            self.ask("POST", f"/checkpoints/{c['id']}/generate", {"n": 2})
+            self.ask("GET", c["url"])
+        self.ask("DELETE", f"/jobs/{job}", None, (404,))
+        self.ask("DELETE", f"/datasets/{name}", None, (404,))
+
+    def over(self, job):
+        end, found = time.monotonic() + 30, None
+        while time.monotonic() < end:
+            answer = self.ask("GET", f"/jobs/{job}")
+            found = answer.json() if answer else None
+            if found and found["state"] in ("succeeded", "failed", "cancelled"):
+                return found
+            if found and found["state"] == "paused" and os.path.exists(self.filler):
+                os.unlink(self.filler) # somebody makes room
+            time.sleep(0.01)
+        raise AssertionError(f"job {job} does not end: {found}")
+
+    def idle(self, expected):
+        wait_for(lambda: len(descriptors(self.d)) <= len(expected), f"{descriptors(self.d)} to be {expected}", 20)
+
+
+# --- At work -----------------------------------------------------------------------------------
+
+
+@test
+def at_work():
+    """a fault while it works: an answer or a failed job that says so, no descriptor lost, and then all is well"""
+    d = FaultyDaemon()
+    d.start()
+    work = Work(d)
+    work.once()
+    d.control.record(True)
+    work.once()
+    d.control.record(False)
+    faults, sites = failures(d.control.names()), d.control.sites()
+    work.once()
+    base = descriptors(d)
+    chosen = chance.sample(sites, min(SITES_AT_WORK, len(sites)))
+    met = 0
+    for fault, error in faults + [(site, errno.ENOMEM) for site in chosen]:
+        try:
+            if error == errno.ENOSPC:
+                with open(work.filler, "wb") as f:
+                    os.posix_fallocate(f.fileno(), 0, 256 << 20)
+            d.control.arm(fault, FAIL, 0, error)
+            work.once()
+            met += d.control.get(FIRED)
+            d.control.disarm()
+            d.control.set(FIRED, 0)
+            equal(d.died(), False, "the daemon died")
+            work.idle(base)
+        except AssertionError as e:
+            raise AssertionError(f"{os.strerror(error)} of {fault if isinstance(fault, str) else hex(fault)}: {e}") from e
+    work.once()
+    d.stop()
+    d.hold(True)
+    d.start()
+    d.wait_held()
+    check_folder(d.state, {})
+    d.hold(False)
+    work.once()
+    d.stop()
+    print(f"# {len(faults)} calls and {len(chosen)} of {len(sites)} places that ask for memory; {met} faults met", flush=True)
+    equal(met > len(faults) * 0.8, True, f"faults met: {met}")
+
+
+# --- At start ----------------------------------------------------------------------------------
+
+
+def left_by_a_kill():
+    """A state folder with a job at work, and what its daemon was just writing."""
+    d = FaultyDaemon()
+    d.start()
+    d.register_tiny()
+    job = d.post("/jobs", dict(JOB, dataset="tiny", epochs=64, sample_every=1)).json()["id"]
+    d.wait_step(job, 16)
+    d.control.arm("fsync temporary checkpoint", 1)
+    wait_for(d.died, "its death")
+    d.bury()
+    return d.state, d.root
+
+
+def start_with_a_fault(template, fault, error):
+    """One start; what it said when it gave up, None when it did not."""
+    state = os.path.join(folder(), "state")
+    shutil.copytree(template[0], state)
+    d = FaultyDaemon(state=state)
+    d.roots = [template[1]]
+    d.control.arm(fault, FAIL, 0, error)
+    said = None
+    try:
+        d.start()
+    except AssertionError:
+        said = d.errors()
+        equal(d.wait(), 1, f"status after {said}")
+        equal(said.startswith("dcgand: ") and said.count("\n") >= 1, True, f"what it said: {said!r}")
+    if not said:
+        d.get("/healthz")
+        d.control.disarm()
+        d.process.kill()
+        d.wait()
+    d.control.disarm()
+    d.hold(True)
+    d.start()
+    d.wait_held()
+    check_folder(state, {})
+    d.hold(False)
+    found = d.wait_state(1, "succeeded", "failed")
+    equal((found["state"], found["step"]), ("succeeded", 512), f"the job: {found['error']}")
+    d.process.kill()
+    d.wait()
+    shutil.rmtree(state)
+    return said
+
+
+@test
+def at_start():
+    """a fault while it starts: it gives up with the reason and status 1, or does without; the next start is as good as ever"""
+    template = left_by_a_kill()
+    d = FaultyDaemon(state=os.path.join(folder(), "state"))
+    shutil.rmtree(d.state)
+    shutil.copytree(template[0], d.state)
+    d.roots = [template[1]]
+    d.control.record(True)
+    d.hold(True)
+    d.start()
+    d.wait_held()
+    faults, sites = failures(d.control.names()), d.control.sites()
+    d.kill()
+    chosen = chance.sample(sites, min(SITES_AT_START, len(sites)))
+    if len(faults) > NAMES_AT_START:
+        faults = chance.sample(faults, NAMES_AT_START)
+    gave_up = 0
+    for fault, error in faults + [(site, errno.ENOMEM) for site in chosen]:
+        try:
+            gave_up += start_with_a_fault(template, fault, error) is not None
+        except AssertionError as e:
+            raise AssertionError(f"{os.strerror(error)} of {fault if isinstance(fault, str) else hex(fault)}: {e}") from e
+    print(f"# {len(faults)} calls and {len(chosen)} of {len(sites)} places that ask for memory; it gave up {gave_up} times", flush=True)
+    equal(gave_up > 0, True, "starts that it gave up")
+
+
+# --- At the end ----------------------------------------------------------------------------------
+
+
+@test
+def at_the_end():
+    """a fault while it stops: it ends by itself, and the job goes on at the next start"""
+    template = left_by_a_kill()
+    state = os.path.join(folder(), "state")
+    shutil.copytree(template[0], state)
+    d = FaultyDaemon(state=state)
+    d.roots = [template[1]]
+    d.start()
+    job = d.post("/jobs", dict(JOB, dataset="tiny", epochs=100000, sample_every=0, checkpoint_every=0)).json()["id"]
+    faults, rounds = [], 0
+    while rounds == 0 or faults:
+        d.wait_state(job, "running")
+        if rounds == 0:
+            d.control.record(True)
+        else:
+            fault, error = faults.pop()
+            d.control.arm(fault, FAIL, 0, error)
+        rounds += 1
+        d.process.send_signal(signal.SIGTERM)
+        status = d.process.wait(60)
+        equal(status in (0, 1), True, f"status {status} after {fault if rounds > 1 else 'nothing'}: {d.errors()[-1500:]}")
+        d.bury()
+        d.control.disarm()
+        if rounds == 1:
+            d.control.record(False)
+            sites = d.control.sites()
+            chosen = chance.sample(sites, min(SITES_AT_STOP, len(sites)))
+            faults = failures(d.control.names()) + [(site, errno.ENOMEM) for site in chosen]
+        d.hold(True)
+        d.start()
+        d.wait_held()
+        check_folder(state, {})
+        found = d.job(job)
+        equal((found["state"], found["error"]), ("queued", None), f"the job that was stopped, after {rounds} {fault if rounds > 1 else ''}")
+        d.hold(False)
+    d.kill()
+    print(f"# {rounds - 1} faults", flush=True)
+
+
+main()
