@@ -6,11 +6,12 @@
 #define CURSOR(where) { "cursor", 0, 1, 80, NULL, "\"next\" of the answer before.", "^" where "$" }
 #define NUMBER "(0|[1-9][0-9]{0,17})"
 #define SERIES "(loss_d|loss_g|d_real|d_fake|d_fake_after|images_per_s|swd|ms_ssim)"
+#define MOST INT64_C(1000000000000000) /* of steps and epochs; cJSON writes 15 digits */
 #define NAME "[a-z0-9][a-z0-9._-]{0,62}"
 #define AFTER { "after", 1, 0, INT64_MAX, NULL, "Go on after the event of this number; the header Last-Event-ID does the same and wins." }
 
 #define PINNED(what) { "pinned", 0, 1, 5, NULL, "Only " what " that are pinned, or only those that are not.", "^(true|false)$" }
-#define EPOCH(what) { "epoch", 1, 0, INT64_MAX, NULL, "Only " what " of this epoch." }
+#define EPOCH(what) { "epoch", 1, 0, MOST, NULL, "Only " what " of this epoch." }
 
 /* What a token must allow. READ looks, WRITE starts and changes, ADMIN destroys what took hours to
  * make. OPEN asks for none: probes of monitoring, the page (which then asks for a token), and the
@@ -49,8 +50,8 @@ static const struct dcg_query datasets_query[] = {
 static const struct dcg_query events_query[] = { AFTER, { 0 } };
 static const struct dcg_query metrics_query[] = {
 	{ "series", 0, 1, 200, NULL, "Names with commas between them; all when not given.", "^" SERIES "(," SERIES ")*$" },
-	{ "from", 1, 0, INT64_MAX, "1", "First step." },
-	{ "to", 1, 0, INT64_MAX, NULL, "Last step; the newest when not given." },
+	{ "from", 1, 0, MOST, "1", "First step." },
+	{ "to", 1, 0, MOST, NULL, "Last step; the newest when not given." },
 	{ "max_points", 1, 2, 20000, "500", "At most so many buckets a series." },
 	{ 0 },
 };

@@ -48,11 +48,19 @@ void dcg_text_puts(struct dcg_text *t, const char *s)
 void dcg_text_printf(struct dcg_text *t, const char *fmt, ...)
 {
 	va_list ap;
+	if (t->failed)
+		return;
+	/* Mostly there is room already, and once is enough. */
+	size_t left = t->room - t->size;
 	va_start(ap, fmt);
-	int n = vsnprintf(NULL, 0, fmt, ap);
+	int n = vsnprintf(left ? t->data + t->size : NULL, left, fmt, ap);
 	va_end(ap);
 	if (n < 0) {
 		t->failed = 1;
+		return;
+	}
+	if ((size_t)n < left) {
+		t->size += (size_t)n;
 		return;
 	}
 	if (reserve(t, (size_t)n))

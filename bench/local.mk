@@ -10,6 +10,5 @@ bench: bench/dcgan-bench
 if DAEMON
 bench-service: dcgand
 	$(PYTHON) $(top_srcdir)/bench/service --program ./dcgand $(BENCH_ARGS)
-.PHONY: bench-service
 endif
-.PHONY: bench
+.PHONY: bench bench-service

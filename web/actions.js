@@ -2,7 +2,7 @@
 
 import { h, replace, toast, announce, busy } from './dom.js';
 import { jobTitle } from './format.js';
-import { act, deleteJob, ACTIVE, FINAL } from './state.js';
+import { act, deleteJob, pinJob, ACTIVE, FINAL } from './state.js';
 
 const DONE = {
 	pause: 'will pause', resume: 'goes on', cancel: 'is being cancelled',
@@ -50,6 +50,18 @@ async function cancel(job, button) {
 		await run(job, 'cancel', button);
 }
 
+async function pin(job, button) {
+	busy(button, true);
+	try {
+		await pinJob(job, !job.pinned);
+		announce(`${jobTitle(job)} is ${job.pinned ? 'pinned and cannot be deleted' : 'no longer pinned'}`);
+	} catch (error) {
+		toast(error.message, 'error');
+	} finally {
+		busy(button, false);
+	}
+}
+
 export async function askDelete(job) {
 	const yes = await confirm({
 		title: `Delete ${jobTitle(job)}?`,
@@ -73,7 +85,9 @@ const ROWS = [
 	{ name: 'sample', label: 'Sample now', when: (job) => job.state === 'running' },
 	{ name: 'checkpoint', label: 'Checkpoint now', when: (job) => job.state === 'running' },
 	{ name: 'cancel', label: 'Cancel', when: (job) => !FINAL.has(job.state), click: cancel },
-	{ name: 'delete', label: 'Delete', when: (job) => !ACTIVE.has(job.state), click: askDelete, danger: true },
+	{ name: 'pin', label: 'Pin', when: (job) => !ACTIVE.has(job.state) && !job.pinned, click: pin },
+	{ name: 'unpin', label: 'Unpin', when: (job) => !ACTIVE.has(job.state) && job.pinned, click: pin },
+	{ name: 'delete', label: 'Delete', when: (job) => !ACTIVE.has(job.state) && !job.pinned, click: askDelete, danger: true },
 ];
 
 /** brief: only those for a list. The buttons of a state stay the same nodes, so that the
@@ -92,7 +106,7 @@ export function actionBar({ brief = false } = {}) {
 			shown = key;
 			replace(node, rows.map((row) => {
 				const button = h('button', {
-					type: 'button', 'data-action': row.name, 'aria-disabled': job.asked !== null && row.name !== 'delete' ? 'true' : null,
+					type: 'button', 'data-action': row.name, 'aria-disabled': job.asked !== null && !['delete', 'pin', 'unpin'].includes(row.name) ? 'true' : null,
 					class: row.danger ? 'danger quiet' : row.primary ? 'primary' : null,
 					'aria-label': brief ? `${row.label} ${jobTitle(job)}` : null,
 				}, row.label);

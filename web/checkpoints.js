@@ -68,7 +68,6 @@ export function checkpoints({ id, query, setQuery, signal }) {
 
 	bus.addEventListener('checkpoint', ({ detail }) => detail.job === id && soon(), { signal });
 	bus.addEventListener('state', ({ detail }) => detail.job === id && detail.state !== 'deleted' && soon(), { signal });
-	bus.addEventListener('connection', ({ detail }) => detail.online && failed && soon(), { signal });
 	bus.addEventListener('reset', load, { signal });
 	signal.addEventListener('abort', () => clearTimeout(timer));
 	replace(body, loading('Loading the checkpoints…'));

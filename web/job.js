@@ -82,12 +82,12 @@ export function jobView(ctx) {
 	function showWords(job) {
 		note.hidden = !job.note;
 		setText(note, job.note);
-		const key = JSON.stringify(job.tags);
+		const words = [...(job.pinned ? ['pinned'] : []), ...job.tags], key = JSON.stringify(words);
 		if (tags.dataset.key === key)
 			return;
 		tags.dataset.key = key;
-		tags.hidden = job.tags.length === 0;
-		replace(tags, job.tags.map((t) => h('span', { class: 'tag' }, t)));
+		tags.hidden = words.length === 0;
+		replace(tags, words.map((t) => h('span', { class: 'tag' }, t)));
 	}
 
 	function showWhy(job) {

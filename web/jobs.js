@@ -3,7 +3,7 @@
 import { h, replace, loading, failure, setText } from './dom.js';
 import * as f from './format.js';
 import { bus, ready } from './events.js';
-import { jobs, changes, loadJobs } from './state.js';
+import { changes, loadJobs } from './state.js';
 import { jobRow } from './job_row.js';
 import { compareHref, readIds, MOST_RUNS } from './compare.js';
 

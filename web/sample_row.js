@@ -1,6 +1,6 @@
 // The samples of several jobs at the same epoch, side by side.
 
-import { h, replace, failure, setText } from './dom.js';
+import { h, failure, setText } from './dom.js';
 import * as f from './format.js';
 import * as api from './api.js';
 import { bus } from './events.js';

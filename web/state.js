@@ -60,6 +60,11 @@ export async function act(job, action) {
 	return answer;
 }
 
+/** A pinned job cannot be deleted. */
+export async function pinJob(job, pinned) {
+	put(await api.patch(`/jobs/${job.id}`, { pinned }));
+}
+
 export async function deleteJob(id) {
 	await api.remove(`/jobs/${id}`);
 	forget(id);

@@ -50,6 +50,8 @@ class Crowd:
 
 
 def ask(method, path, body=None, fine=(200,), **headers):
+    if method == "PATCH":
+        headers.setdefault("If_Match", "*")
     answer = d.request(method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
     equal(answer.status in fine, True, f"{method} {path}: {answer}")
     return answer

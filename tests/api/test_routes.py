@@ -329,7 +329,7 @@ def requests_with_a_key():
 def jobs_are_described():
     """PATCH /jobs/{id}: name, note, tags, priority; If-Match; the tag filter; the event"""
     before = d.get("/jobs/1")
-    stream = Stream(d, f"/jobs/1/events")
+    stream = Stream(d, "/jobs/1/events")
     answer = d.patch("/jobs/1", {"name": "best \u00fc", "note": "line 1\n\tline 2", "tags": ["good", "it's %"], "priority": -7})
     job = answer.json()
     equal((job["name"], job["note"], job["tags"], job["priority"]), ("best \u00fc", "line 1\n\tline 2", ["good", "it's %"], -7))

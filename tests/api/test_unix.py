@@ -1,6 +1,5 @@
 """Unix sockets, and addresses that only tokens may open."""
 
-import http.client
 import os
 import re
 import shutil
@@ -10,7 +9,7 @@ import stat
 import subprocess
 import sys
 
-from dcgand import PROGRAM, SLOW, Daemon, equal, folder, main, read_all, raw_status, test, wait_for
+from dcgand import PROGRAM, SLOW, Daemon, equal, folder, main, read_all, raw_status, test
 
 place = folder()
 PATH = os.path.join(place, "dcgand.sock")

@@ -297,6 +297,14 @@ class Scenario(Scene):
         self.page.wait("document.querySelector('.note').textContent === 'looks good'", "the note")
         self.page.wait("document.querySelector('.tags .tag').textContent === 'keep'", "the tag")
 
+    def test_a_pinned_job_is_not_deleted(self):
+        self.page.click("[data-action=pin]")
+        self.page.wait("document.querySelector('.tags .tag').textContent === 'pinned' && !document.querySelector('[data-action=delete]')", "pinned")
+        assert self.ask(f"/jobs/{self.job}")["pinned"] is True
+        self.page.click("[data-action=unpin]")
+        self.page.wait("document.querySelector('.tags .tag').textContent === 'keep' && document.querySelector('[data-action=delete]')", "unpinned")
+        assert self.ask(f"/jobs/{self.job}")["pinned"] is False
+
     def test_a_failed_job_says_why(self):
         shutil.rmtree(os.path.join(self.service.root, "squares"))
         self.open_form("?dataset=squares")

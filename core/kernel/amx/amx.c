@@ -12,6 +12,7 @@
 #include "kernel/simd/vec.h"
 #endif
 #include "kernel/amx/tiles.h"
+#include "kernel/simd/pending.inc.h"
 
 #include "kernel/amx/sides.inc.h"
 #include "kernel/amx/product.inc.h"
@@ -33,7 +34,7 @@ static int conv_new(struct dcg_backend *be, struct dcg_conv **ret, const struct 
 	cv->cs_small = dcg_simd_channel_stride(g->k);
 	r = dcg_simd_param_new(be, &cv->weights, g->k, g->c, cv->taps, err);
 	if (!r)
-		r = dcg_simd_scratch(be, RANGE * RESTING * sizeof(float), larger(gradient_shared(cv), larger(pass_shared(cv, 0), pass_shared(cv, 1))), err);
+		r = dcg_simd_scratch(be, larger(RANGE * RESTING, 2 * stage_of(cv)) * sizeof(float), larger(gradient_shared(cv), larger(pass_shared(cv, 0), pass_shared(cv, 1))), err);
 	if (r) {
 		dcg_simd_conv_free(cv);
 		return r;

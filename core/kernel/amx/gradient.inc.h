@@ -88,6 +88,7 @@ static void gradient_task(void *ctx, int task, int worker)
 static void conv_backward_weights(struct dcg_backend *be, struct dcg_conv *cv, const struct dcg_tensor *big, const struct dcg_tensor *small, int accumulate)
 {
 	struct gradient d = gradient_of(cv, dcg_pool_threads(be->pool));
+	d.big.be = d.small.be = be;
 	d.big.from = big;
 	d.small.from = small;
 	d.grad = cv->weights->part[DCG_GRAD];

@@ -209,8 +209,9 @@ static void product_task(void *ctx, int task, int worker)
 static void run_pass(struct dcg_backend *be, const struct dcg_conv *cv, const struct dcg_tensor *in, struct dcg_tensor *out, int backward)
 {
 	struct pass p = pass_of(cv, backward);
-	p.be = be;
+	p.be = p.in.be = be;
 	p.in.from = in;
+	out->pending.on = 0;
 	p.out = out;
 	p.b.at = ((struct simd_backend *)be)->shared;
 	p.in.at = p.b.at + (size_t)p.b.panels * panel_bytes(&p.b);

@@ -78,6 +78,7 @@ static const float *sixteen(const float *from, int c, int count, float *room)
 enum layout { ROWS, PAIRS, COLUMNS };
 
 struct side {
+	struct dcg_backend *be;
 	const struct dcg_tensor *from;
 	const struct dcg_conv_geometry *gather; /* each small pixel's taps; NULL: pixels as they are */
 	int h, w, channels, parts;              /* parts of 32 channels */
@@ -115,17 +116,19 @@ static struct side side_of(const struct dcg_conv *cv, int big, int gathered, enu
 	return s;
 }
 
-/* The rows of picture n that the pixels' row y needs; `at` is where row `first` begins. */
-struct rows {
-	const float *at;
-	int first;
-};
-
-static struct rows rows_of(const struct side *s, int n, int y)
+/* The rows of picture n that the pixels' row y needs. */
+static struct rows rows_of(const struct side *s, int n, int y, float *stage)
 {
-	const struct dcg_tensor *t = s->from;
-	const int first = s->gather ? 0 : y;
-	return (struct rows){ t->data + ((size_t)n * (size_t)t->s.h + (size_t)first) * (size_t)t->s.w * (size_t)t->cs, first };
+	const struct dcg_conv_geometry *g = s->gather;
+	int first = g ? y * g->stride - g->pad : y;
+	return rows_of_picture(s->from, n, first, first + (g ? g->r : 1), stage);
+}
+
+/* Room for those, in floats. */
+static size_t stage_of(const struct dcg_conv *cv)
+{
+	size_t big = (size_t)(is_gathered(cv) ? cv->g.r : 1) * (size_t)cv->g.w * (size_t)cv->cs_big;
+	return larger(big, (size_t)cv->g.q * (size_t)cv->cs_small);
 }
 
 static const float *values_of(const struct side *s, const struct rows *rows, int y, int x, float *room)
@@ -146,14 +149,15 @@ static const float *values_of(const struct side *s, const struct rows *rows, int
 	return room;
 }
 
-static inline __attribute__((always_inline)) void convert(const struct side *s, enum layout layout, int task)
+static inline __attribute__((always_inline)) void convert(const struct side *s, enum layout layout, int task, int worker)
 {
 	int block = task / s->h, y = task % s->h, first = (s->first + block) * WIDE, images = min_int(WIDE, s->from->s.n - first);
 	char *row = s->at + (size_t)block * s->block_bytes + (size_t)(y * s->w) * s->pixel_bytes;
-	float gathered[2][GATHERED_MOST], room[2][HALF];
+	float gathered[2][GATHERED_MOST], room[2][HALF], *stage = (float *)(void *)((struct simd_backend *)s->be)->scratch[worker];
+	const size_t half_stage = ((struct simd_backend *)s->be)->scratch_bytes / (2 * sizeof *stage);
 	for (int n = 0; n < images; n += layout == ROWS ? 1 : 2) {
 		const int both = layout != ROWS && n + 1 < images;
-		const struct rows r0 = rows_of(s, first + n, y), r1 = both ? rows_of(s, first + n + 1, y) : r0;
+		const struct rows r0 = rows_of(s, first + n, y, stage), r1 = both ? rows_of(s, first + n + 1, y, stage + half_stage) : r0;
 		for (int x = 0; x < s->w; x++) {
 			const float *v0 = values_of(s, &r0, y, x, gathered[0]), *v1 = both ? values_of(s, &r1, y, x, gathered[1]) : NULL;
 			for (int c = 0; c < s->parts * WIDE; c += HALF) {
@@ -171,9 +175,9 @@ static inline __attribute__((always_inline)) void convert(const struct side *s, 
 			transpose(row + (size_t)x * s->pixel_bytes + (size_t)(half / 2) * s->part_bytes + (size_t)(half % 2 * TILE));
 }
 
-static void rows_task(void *ctx, int task, int worker) { (void)worker; convert(ctx, ROWS, task); }
-static void pairs_task(void *ctx, int task, int worker) { (void)worker; convert(ctx, PAIRS, task); }
-static void columns_task(void *ctx, int task, int worker) { (void)worker; convert(ctx, COLUMNS, task); }
+static void rows_task(void *ctx, int task, int worker) { convert(ctx, ROWS, task, worker); }
+static void pairs_task(void *ctx, int task, int worker) { convert(ctx, PAIRS, task, worker); }
+static void columns_task(void *ctx, int task, int worker) { convert(ctx, COLUMNS, task, worker); }
 
 /* Weights: [panel][tap][step], a step two tiles of [16 pairs of the inner dimension][16 columns][2].
  * Forward the inner dimension is C and columns are K, backward the other way round. */

@@ -9,6 +9,7 @@
 
 #include "kernel/simd/wino.inc.h"
 #include "kernel/simd/gemm.inc.h"
+#include "kernel/simd/pending.inc.h"
 #include "kernel/simd/rows.inc.h"
 #include "kernel/simd/product.inc.h"
 #include "kernel/simd/pack.inc.h"
