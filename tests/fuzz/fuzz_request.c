@@ -213,7 +213,7 @@ static void check_reply(const struct dcg_request *rq)
 
 static const char *const names[DCG_HEADERS] = {
 	"Host", "Origin", "Accept", "Content-Type", "Content-Length", "Transfer-Encoding", "Expect", "If-Match", "If-None-Match",
-	"If-Range", "Range", "Last-Event-ID", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest", "Idempotency-Key",
+	"If-Range", "Range", "Last-Event-ID", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest", "Idempotency-Key", "Authorization",
 };
 
 static void take_header(struct dcg_request *rq, char *line)
