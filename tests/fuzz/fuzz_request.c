@@ -168,6 +168,7 @@ static int is_told(const struct dcg_request *rq)
 		if ((unsigned)a->status == rq->status)
 			return 1;
 	return (rq->status == 304 && (!r || r->flags & DCG_ROUTE_CONDITIONAL)) || (rq->status == 412 && r && r->flags & DCG_ROUTE_MATCH) ||
+		(rq->status == 428 && r && r->flags & DCG_ROUTE_MATCH_NEEDED) ||
 		((rq->status == 206 || rq->status == 416) && r && r->flags & DCG_ROUTE_RANGE) || (rq->status == 507 && rq->unsafe) || (rq->status == 200 && rq->page) ||
 		(rq->status == 406 && r && strstr(r->pattern, "/metrics"));
 }
@@ -231,7 +232,8 @@ static void take_header(struct dcg_request *rq, char *line)
 /* As request.c does it. */
 static void serve(struct dcg_request *rq, const char *body, size_t size)
 {
-	int refused = dcg_router_split(rq) || dcg_guard_check(rq) || dcg_router_find(rq);
+	int refused = dcg_router_split(rq) || dcg_guard_check(rq) || dcg_router_find(rq) || dcg_access_check(rq) ||
+		dcg_router_query(rq) || dcg_guard_conditions(rq);
 	if (dcg_guard_body(rq, refused) || refused)
 		return;
 	if (rq->route->body_max)

@@ -18,7 +18,9 @@ tests_fuzz_fuzz_source_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_source_LDADD = $(fuzz_ldadd)
 
 if DAEMON
-fuzz_targets += tests/fuzz/fuzz_config tests/fuzz/fuzz_request
+fuzz_targets += tests/fuzz/fuzz_config tests/fuzz/fuzz_request tests/fuzz/fuzz_tokens
+tests_fuzz_fuzz_tokens_SOURCES = tests/fuzz/fuzz_tokens.c $(fuzz_driver)
+tests_fuzz_fuzz_tokens_LDADD = libdcgapi.la libdcgjobs.la libdcgstore.la libdcgan-core.la
 tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz_config.c $(fuzz_driver) \
 	daemon/config.c daemon/describe.c daemon/options.c daemon/options.h daemon/table.c daemon/table.h
 tests_fuzz_fuzz_config_CFLAGS = $(AM_CFLAGS) $(CJSON_CFLAGS) $(INIH_CFLAGS)
