@@ -167,12 +167,18 @@ END_TEST
 
 static const int sizes_of_pictures[] = { 16, 28, 32, 64, 128 };
 
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+enum { SIZES = 2 }; /* larger ones take minutes there and have no other code */
+#else
+enum { SIZES = 5 };
+#endif
+
 /* Every layer of both networks, grey or colour in turn. */
 START_TEST(architectures)
 {
 	struct dcg_backend *be = open_tiles(2), *ref = open_backend("ref", 2);
-	const int size = sizes_of_pictures[_i % 5];
-	const struct dcg_arch_config cfg = { (enum dcg_arch)(_i / 5), size, _i % 2 ? 1 : 3, 8, 8, 20 };
+	const int size = sizes_of_pictures[_i % SIZES];
+	const struct dcg_arch_config cfg = { (enum dcg_arch)(_i / SIZES), size, _i % 2 ? 1 : 3, 8, 8, 20 };
 	struct dcg_layers nets[2];
 	struct dcg_error err;
 	ck_assert_msg(!dcg_arch_generator(&cfg, &nets[0], &err) && !dcg_arch_discriminator(&cfg, &nets[1], &err), "%s", err.text);
@@ -375,7 +381,7 @@ int main(void)
 #endif
 	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, edges, 0, sizeof conv_cases / sizeof *conv_cases);
-	tcase_add_loop_test(t, architectures, 0, 3 * 5);
+	tcase_add_loop_test(t, architectures, 0, 3 * SIZES);
 	tcase_add_loop_test(t, any_number_of_threads_gives_the_same_bits, 0, 2);
 	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
 		tcase_add_loop_test(t, among_another_tables_operations, 0, 2);
