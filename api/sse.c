@@ -36,11 +36,13 @@ struct stream {
 	unsigned seen;       /* hub->changes when the store was last read to the end */
 	unsigned rights_seen; /* of dcg_access_holds */
 	int64_t last_out_ms; /* when something was put into out */
+	int64_t looked_ms;   /* when it was last looked whether the client is there */
 
 	/* By hub->lock. */
 	struct stream *next;
 	struct dcg_text out;  /* bytes from sent on are waiting */
 	size_t sent;
+	unsigned shown;       /* what seen was when out was filled */
 	int suspended;        /* the connection: resume it to send */
 	int left;             /* the client has closed its side, or may not read any more: end */
 	int gone;             /* libmicrohttpd has let go of it; the hub's thread frees it */
@@ -49,8 +51,20 @@ struct stream {
 	int64_t progress_ms;  /* when the client last took something */
 };
 
+/* What was read for a stream, as its client gets it: with hundreds of clients at the same place the
+ * next one needs the same. */
+struct batch {
+	int valid;
+	unsigned changes;       /* hub->changes before it was read */
+	int64_t job, after;     /* what was asked for */
+	struct dcg_text text;
+	int64_t position, told; /* the stream's afterwards; told -1: as before */
+	int all;                /* nothing is left to read */
+};
+
 struct dcg_hub {
 	struct dcg_api *api;
+	struct batch batch;   /* the hub's thread's */
 	pthread_t thread;
 	int wake_fd;          /* eventfd */
 	atomic_uint changes;  /* counts the store's commits with events */
@@ -91,8 +105,8 @@ static ssize_t read_stream(void *cls, uint64_t position, char *buf, size_t max)
 		n = (ssize_t)(left < max ? left : max);
 		memcpy(buf, s->out.data + s->sent, (size_t)n);
 		s->sent += (size_t)n;
-		if (s->sent == s->out.size)
-			wake(h); /* there may be more where that came from */
+		if (s->sent == s->out.size && s->shown != atomic_load(&h->changes))
+			wake(h); /* there is more where that came from */
 	} else if (atomic_load(&h->closing) || s->left || s->out.failed) {
 		n = MHD_CONTENT_READER_END_OF_STREAM;
 	} else {
@@ -158,36 +172,68 @@ static void put_reset(struct dcg_text *out, int64_t newest)
 	dcg_text_printf(out, "id: %" PRId64 "\nevent: reset\ndata: {\"newest\":%" PRId64 "}\n\n", newest, newest);
 }
 
+/* h->batch becomes what follows `after`. -1: it cannot be read now. */
+static int read_batch(struct dcg_hub *h, int64_t job, int64_t after, unsigned changes)
+{
+	struct batch *b = &h->batch;
+	struct dcg_event_row *rows;
+	size_t count;
+	int64_t oldest, newest;
+	struct dcg_error err;
+	if (b->valid && b->changes == changes && b->job == job && b->after == after)
+		return 0;
+	b->valid = 0;
+	if (dcg_store_events(h->api->store, job, after, BATCH, &rows, &count, &oldest, &newest, &err)) {
+		dcg_api_log(h->api, DCG_API_ERROR, "cannot read events: %s", err.text);
+		return -1;
+	}
+	if (b->text.failed)
+		dcg_text_done(&b->text);
+	b->text.size = 0;
+	b->position = after;
+	b->told = -1;
+	b->all = 0;
+	if (was_lost(after, oldest, newest)) {
+		put_reset(&b->text, newest);
+		b->position = b->told = newest;
+	} else {
+		for (size_t i = 0; i < count; i++)
+			put_event(&b->text, &rows[i]);
+		if (count)
+			b->position = b->told = rows[count - 1].seq;
+		if (count < BATCH) {
+			b->all = 1;
+			if (newest > b->position)
+				b->position = newest; /* all others are of other jobs */
+		}
+	}
+	dcg_store_events_free(rows, count);
+	b->changes = changes;
+	b->job = job;
+	b->after = after;
+	b->valid = 1;
+	return 0;
+}
+
 /* Read what follows the stream's position into out. */
 static void fill(struct stream *s, struct dcg_text *out)
 {
 	struct dcg_hub *h = s->hub;
+	const struct batch *b = &h->batch;
 	unsigned changes = atomic_load(&h->changes);
 	int64_t now = dcg_api_clock_ms();
 	if (changes != s->seen) {
-		struct dcg_event_row *rows;
-		size_t count;
-		int64_t oldest, newest;
-		struct dcg_error err;
-		if (dcg_store_events(h->api->store, s->job, s->position, BATCH, &rows, &count, &oldest, &newest, &err)) {
-			dcg_api_log(h->api, DCG_API_ERROR, "cannot read events: %s", err.text);
+		if (read_batch(h, s->job, s->position, changes))
 			return; /* at the next wake-up again */
-		}
-		if (was_lost(s->position, oldest, newest)) {
-			put_reset(out, newest);
-			s->position = s->told = newest;
-		} else {
-			for (size_t i = 0; i < count; i++)
-				put_event(out, &rows[i]);
-			if (count)
-				s->position = s->told = rows[count - 1].seq;
-			if (count < BATCH) {
-				s->seen = changes;
-				if (newest > s->position)
-					s->position = newest; /* all others are of other jobs */
-			}
-		}
-		dcg_store_events_free(rows, count);
+		if (b->text.failed)
+			out->failed = 1;
+		else if (b->text.size)
+			dcg_text_add(out, b->text.data, b->text.size);
+		s->position = b->position;
+		if (b->told >= 0)
+			s->told = b->told;
+		if (b->all)
+			s->seen = changes;
 	}
 	if (!out->size && now - s->last_out_ms >= (int64_t)h->api->heartbeat_s * 1000) {
 		/* An id without data moves the client's Last-Event-ID past the events of other
@@ -226,13 +272,17 @@ static void serve(struct dcg_hub *h, struct stream *s)
 		pthread_mutex_lock(&h->lock);
 		s->filling = 0;
 		s->out = out;
+		s->shown = s->seen;
 		if (s->gone) {
 			destroy(s);
 			return;
 		}
 	}
 	if (s->suspended) {
-		s->left = s->left || has_left(s->fd);
+		if (now - s->looked_ms >= TICK_MS) {
+			s->looked_ms = now;
+			s->left = s->left || has_left(s->fd);
+		}
 		if (s->out.size || s->out.failed || s->left) {
 			s->suspended = 0;
 			s->progress_ms = now;
@@ -312,7 +362,7 @@ void dcg_hub_open(struct dcg_hub *h, struct dcg_request *rq, int64_t job)
 	s->job = job;
 	s->who = rq->who;
 	s->position = s->told = after < 0 ? newest : after;
-	s->seen = atomic_load(&h->changes) - 1; /* read at once */
+	s->seen = s->shown = atomic_load(&h->changes) - 1; /* read at once */
 	s->progress_ms = s->last_out_ms = dcg_api_clock_ms();
 	dcg_text_printf(&s->out, "retry: %d\n\n", RETRY_MS);
 	pthread_mutex_lock(&h->lock);
@@ -393,6 +443,7 @@ void dcg_hub_free(struct dcg_hub *h)
 	dcg_hub_stop(h);
 	if (h->wake_fd >= 0)
 		close(h->wake_fd);
+	dcg_text_done(&h->batch.text);
 	pthread_mutex_destroy(&h->lock);
 	free(h);
 }
