@@ -227,9 +227,14 @@ class Life:
                     self.drive_quietly()
                 else:
                     self.client.work()
-        except GONE:
-            if not self.d.control.get(FIRED) and not self.d.died():
-                raise
+        except GONE as e:
+            if not self.d.control.get(FIRED):
+                # Sockets are closed some time before a process can be waited for.
+                give_up = time.monotonic() + 2
+                while not self.d.died() and time.monotonic() < give_up:
+                    time.sleep(0.001)
+                state = f"ended with {self.d.process.returncode}" if self.d.died() else "lives"
+                raise AssertionError(f"the daemon {state}, and nobody killed it: {self.d.errors()[-3000:]}") from e
 
     def killed(self):
         """It is dead, or dies now: its readers end, and the next one is judged."""
