@@ -54,10 +54,13 @@ void dcg_peers_cut(struct dcg_peers *peers)
 {
 	int64_t now = dcg_api_clock_ms();
 	pthread_mutex_lock(&peers->lock);
-	for (struct dcg_peer *p = peers->head; p; p = p->next)
-		if (p->deadline_ms && p->deadline_ms < now) {
-			p->deadline_ms = 0;
+	for (struct dcg_peer *p = peers->head; p; p = p->next) {
+		/* Read once: the connection's thread may take it away meanwhile, and 0 is before now. */
+		int64_t deadline_ms = atomic_load(&p->deadline_ms);
+		if (deadline_ms && deadline_ms < now) {
+			atomic_store(&p->deadline_ms, 0);
 			shutdown(p->fd, SHUT_RDWR); /* libmicrohttpd sees the end and closes */
 		}
+	}
 	pthread_mutex_unlock(&peers->lock);
 }
