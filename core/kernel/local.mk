@@ -1,5 +1,5 @@
-libdcgan_core_la_SOURCES += core/kernel/kernel.c core/kernel/ref.c core/kernel/ref.h \
-	core/kernel/ref_layers.c core/kernel/table.c core/kernel/table.h
+libdcgan_core_la_SOURCES += core/kernel/kernel.c core/kernel/plain.c core/kernel/plain.h \
+	core/kernel/ref.c core/kernel/ref.h core/kernel/ref_layers.c core/kernel/table.c core/kernel/table.h
 dcgankernelinclude_HEADERS = core/kernel/kernel.h
 
 # One convenience library for each instruction set, with its own flags. openblas's loops

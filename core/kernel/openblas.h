@@ -11,14 +11,7 @@
 #ifndef DCG_KERNEL_OPENBLAS_H
 #define DCG_KERNEL_OPENBLAS_H
 
-#include "kernel/table.h"
-
-struct dcg_tensor {
-	struct dcg_shape shape;
-	size_t count;
-	float *at; /* [H * W][N][C] */
-	int is_view; /* at belongs to another */
-};
+#include "kernel/plain.h"
 
 /* All parts in the order that the operations like best; element (k, c, t) of PyTorch's
  * [K][C][T] lies at k step_k + c step_c + t step_t. */

@@ -24,51 +24,6 @@ static void ref_close(struct dcg_backend *be)
 
 /* --- tensors -------------------------------------------------------------------- */
 
-static void tensor_free(struct dcg_tensor *t)
-{
-	if (!t)
-		return;
-	if (!t->is_view)
-		dcg_table_free(t->at);
-	dcg_table_free(t);
-}
-
-static int tensor_new(struct dcg_backend *be, struct dcg_tensor **ret, struct dcg_shape shape, struct dcg_error *err)
-{
-	size_t count;
-	void *p;
-	int e = dcg_shape_check(shape, &count, err);
-	if (!e)
-		e = dcg_table_alloc(be, &p, 1, sizeof(struct dcg_tensor), "tensor", err);
-	if (e)
-		return e;
-	struct dcg_tensor *t = p;
-	*t = (struct dcg_tensor){ .shape = shape, .count = count };
-	e = dcg_table_floats(be, &t->at, count, "tensor", err);
-	if (e) {
-		tensor_free(t);
-		return e;
-	}
-	*ret = t;
-	return 0;
-}
-
-static int tensor_view(struct dcg_backend *be, struct dcg_tensor **ret, struct dcg_shape shape, struct dcg_tensor *storage, const struct dcg_tensor *after, struct dcg_error *err)
-{
-	size_t count, begin = after ? (size_t)(after->at - storage->at) + after->count : 0;
-	void *p;
-	int e = dcg_shape_check(shape, &count, err);
-	if (!e && count > storage->count - begin)
-		e = dcg_error_set(err, DCG_EINVAL, "tensor: expected at most %zu values in the memory of another, found %zu", storage->count - begin, count);
-	if (!e)
-		e = dcg_table_alloc(be, &p, 1, sizeof(struct dcg_tensor), "tensor", err);
-	if (e)
-		return e;
-	*ret = p;
-	**ret = (struct dcg_tensor){ .shape = shape, .count = count, .at = storage->at + begin, .is_view = 1 };
-	return 0;
-}
-
 static void tensor_write(struct dcg_backend *be, struct dcg_tensor *t, const float *nchw)
 {
 	(void)be;
@@ -191,9 +146,9 @@ static void bce(struct dcg_backend *be, const struct dcg_tensor *logits, float t
 void dcg_ref_basics(struct dcg_ops *ops)
 {
 	ops->close = ref_close;
-	ops->tensor_new = tensor_new;
-	ops->tensor_view = tensor_view;
-	ops->tensor_free = tensor_free;
+	ops->tensor_new = dcg_plain_tensor_new;
+	ops->tensor_view = dcg_plain_tensor_view;
+	ops->tensor_free = dcg_plain_tensor_free;
 	ops->tensor_write = tensor_write;
 	ops->tensor_read = tensor_read;
 	ops->tensor_from_images = tensor_from_images;

@@ -3,14 +3,7 @@
 #ifndef DCG_KERNEL_REF_H
 #define DCG_KERNEL_REF_H
 
-#include "kernel/table.h"
-
-struct dcg_tensor {
-	struct dcg_shape shape;
-	size_t count;
-	float *at; /* [N][C][H][W] */
-	int is_view; /* at belongs to another */
-};
+#include "kernel/plain.h"
 
 struct dcg_param {
 	size_t count;

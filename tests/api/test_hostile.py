@@ -81,6 +81,11 @@ BOUND = 2.0 + 20 * quiet
 base = {"sockets": sockets(), "descriptors": descriptors()}
 
 
+def let_go(held):
+    for s in held:
+        s.close()
+
+
 class Watch:
     """What may grow during a test, and must be back after it."""
 
@@ -94,7 +99,8 @@ class Watch:
         equal(descriptors() <= base["descriptors"] + self.fds, True, f"{descriptors()} descriptors, {base['descriptors']} before")
         equal(self.most - self.before < self.memory, True, f"{self.most / MIB:.1f} MiB resident, {self.before / MIB:.1f} before")
 
-    def back(self):
+    def back(self, held=()):
+        let_go(held)
         wait_for(lambda: sockets() <= base["sockets"], f"the connections to be let go: {sockets()} are left of {base['sockets']}")
         wait_for(lambda: descriptors() <= base["descriptors"] + 16, "the descriptors")
         equal(resident() - self.before < self.memory, True, f"{resident() / MIB:.1f} MiB resident afterwards, {self.before / MIB:.1f} before")
@@ -117,9 +123,7 @@ def slow_headers():
             send(s, "x")
         return sockets() <= base["sockets"]
     wait_for(cut, "the slow to be cut")
-    for s in slow:
-        s.close()
-    w.back()
+    w.back(slow)
 
 
 @test
@@ -137,8 +141,7 @@ def half_closed():
             except OSError:
                 pass
         w.look()
-        for s in held:
-            s.close()
+        let_go(held)
     w.back()
 
 
@@ -163,9 +166,7 @@ def stalled_downloads():
             break
         got += len(part)
     equal(got >= checkpoint["size"], True, f"{got} of {checkpoint['size']} bytes")
-    for s in held:
-        s.close()
-    w.back()
+    w.back(held)
 
 
 @test
@@ -183,9 +184,7 @@ def stalled_streams():
     equal(answer.status, 503, "a stream above the limit")
     d.post(f"/jobs/{busy}/cancel", None, 202)
     d.wait_state(busy, "cancelled")
-    for s in held:
-        s.close()
-    w.back()
+    w.back(held)
 
 
 @test
@@ -217,8 +216,7 @@ def all_leave_at_once():
         held.append(s)
     wait_for(lambda: sockets(other) == 257, "all connections to be taken")
     other.process.send_signal(signal.SIGSTOP)
-    for s in held:
-        s.close()
+    let_go(held)
     other.process.send_signal(signal.SIGCONT)
     # Far less than the minute after which idle connections end by themselves.
     wait_for(lambda: sockets(other) == 1, "the connections to be let go", 20)
@@ -233,8 +231,7 @@ def more_than_the_limit():
     held = [connect() for _ in range(600)]
     wait_for(lambda: sockets() - base["sockets"] <= 256, "no more than the limit")
     wait_for(lambda: sockets() <= base["sockets"], "those that ask nothing to be cut")
-    for s in held:
-        s.close()
+    let_go(held)
     w = Watch()
     w.look()
     w.back()
@@ -262,9 +259,7 @@ def pipelining():
     answers = read_all(s)
     equal(answers.count(b"HTTP/1.1 200 OK"), 300)
     s.close()
-    for s in held:
-        s.close()
-    w.back()
+    w.back(held)
 
 
 @test
@@ -284,8 +279,7 @@ def headers_without_number():
             except OSError:
                 pass
         w.look()
-        for s in held:
-            s.close()
+        let_go(held)
     w.back()
 
 
@@ -309,8 +303,7 @@ def bodies_without_end():
                 except OSError:
                     pass
         w.look()
-        for s in held:
-            s.close()
+        let_go(held)
     w.back()
 
 
