@@ -78,7 +78,7 @@ export async function askDelete(job) {
 	}
 }
 
-/** The rows: action, label, states in which it is offered, what a click does. */
+/** The rows: action, label, states in which it is offered, what a click does, the scope it needs. */
 const ROWS = [
 	{ name: 'pause', label: 'Pause', when: (job) => ACTIVE.has(job.state), brief: true },
 	{ name: 'resume', label: 'Resume', when: (job) => job.state === 'paused', brief: true, primary: true },
@@ -87,7 +87,7 @@ const ROWS = [
 	{ name: 'cancel', label: 'Cancel', when: (job) => !FINAL.has(job.state), click: cancel },
 	{ name: 'pin', label: 'Pin', when: (job) => !ACTIVE.has(job.state) && !job.pinned, click: pin },
 	{ name: 'unpin', label: 'Unpin', when: (job) => !ACTIVE.has(job.state) && job.pinned, click: pin },
-	{ name: 'delete', label: 'Delete', when: (job) => !ACTIVE.has(job.state) && !job.pinned, click: askDelete, danger: true },
+	{ name: 'delete', label: 'Delete', when: (job) => !ACTIVE.has(job.state) && !job.pinned, click: askDelete, danger: true, needs: 'admin' },
 ];
 
 /** brief: only those for a list. The buttons of a state stay the same nodes, so that the
@@ -106,7 +106,7 @@ export function actionBar({ brief = false } = {}) {
 			shown = key;
 			replace(node, rows.map((row) => {
 				const button = h('button', {
-					type: 'button', 'data-action': row.name, 'aria-disabled': job.asked !== null && !['delete', 'pin', 'unpin'].includes(row.name) ? 'true' : null,
+					type: 'button', 'data-action': row.name, 'data-needs': row.needs ?? 'write', 'aria-disabled': job.asked !== null && !['delete', 'pin', 'unpin'].includes(row.name) ? 'true' : null,
 					class: row.danger ? 'danger quiet' : row.primary ? 'primary' : null,
 					'aria-label': brief ? `${row.label} ${jobTitle(job)}` : null,
 				}, row.label);
@@ -114,7 +114,7 @@ export function actionBar({ brief = false } = {}) {
 				return button;
 			}));
 			if (focused)
-				node.querySelector('button')?.focus();
+				[...node.children].find((button) => button.checkVisibility())?.focus();
 		},
 	};
 }

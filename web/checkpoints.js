@@ -37,10 +37,10 @@ export function checkpoints({ id, query, setQuery, signal }) {
 				h('td', {}, f.bytes(c.size)),
 				h('td', {}, h('time', { datetime: c.created_at }, f.when(c.created_at))),
 				h('td', { class: 'row-actions' },
-					h('button', { type: 'button', class: 'quiet', onclick: ({ currentTarget }) => pin(c, currentTarget), 'data-pin': c.id,
+					h('button', { type: 'button', class: 'quiet', onclick: ({ currentTarget }) => pin(c, currentTarget), 'data-pin': c.id, 'data-needs': 'write',
 						title: 'Pinned checkpoints are kept', 'aria-label': `${c.pinned ? 'Unpin' : 'Pin'} checkpoint ${c.id}` }, c.pinned ? 'Unpin' : 'Pin'),
-					h('button', { type: 'button', class: 'quiet', onclick: () => generate.choose(c.id), 'aria-label': `Generate from checkpoint ${c.id}` }, 'Generate'),
-					h('a', { class: 'button quiet', href: `#/new?copy=${id}&from_checkpoint=${c.id}`, 'aria-label': `Train on from checkpoint ${c.id}` }, 'Train on'),
+					h('button', { type: 'button', class: 'quiet', onclick: () => generate.choose(c.id), 'data-needs': 'write', 'aria-label': `Generate from checkpoint ${c.id}` }, 'Generate'),
+					h('a', { class: 'button quiet', 'data-needs': 'write', href: `#/new?copy=${id}&from_checkpoint=${c.id}`, 'aria-label': `Train on from checkpoint ${c.id}` }, 'Train on'),
 					h('a', { class: 'button quiet', href: `/checkpoints/${c.id}/file`, download: `job-${id}-step-${c.step}.safetensors`, 'aria-label': `Download checkpoint ${c.id}` }, 'Download')))))));
 	}
 

@@ -42,8 +42,8 @@ function card(d, reload, signal) {
 		h('p', { class: 'muted' }, `${d.format} · ${d.builtin ? 'built in' : `registered ${f.when(d.created_at)}`}`),
 		d.classes > 0 && classNames(path, signal),
 		h('div', { class: 'row' },
-			h('a', { class: 'button primary', href: `#/new?dataset=${encodeURIComponent(d.name)}` }, 'Train on this'),
-			!d.builtin && h('button', { type: 'button', class: 'danger quiet', 'aria-label': `Remove ${d.name}`, onclick: () => remove(d, path, reload) }, 'Remove')));
+			h('a', { class: 'button primary', 'data-needs': 'write', href: `#/new?dataset=${encodeURIComponent(d.name)}` }, 'Train on this'),
+			!d.builtin && h('button', { type: 'button', class: 'danger quiet', 'data-needs': 'admin', 'aria-label': `Remove ${d.name}`, onclick: () => remove(d, path, reload) }, 'Remove')));
 }
 
 function classNames(path, signal) {
@@ -109,7 +109,7 @@ function register(reload) {
 		busy(submit, false);
 	}
 
-	const form = h('form', { class: 'card', novalidate: true, onsubmit: send, 'aria-labelledby': 'register-title' },
+	const form = h('form', { class: 'card', novalidate: true, onsubmit: send, 'data-needs': 'write', 'aria-labelledby': 'register-title' },
 		h('h2', { id: 'register-title' }, 'Register a data set'),
 		h('div', { class: 'fields' }, rows.map((row) => row.node)),
 		error,

@@ -24,7 +24,7 @@ export function generator({ query, setQuery, signal }, reload) {
 		h('div', { class: 'row' }, go, next));
 	const none = h('p', { class: 'blank muted' }, 'This needs a checkpoint.');
 	const body = h('div', {}, none);
-	const node = h('section', { class: 'card', 'aria-labelledby': 'generate-title' },
+	const node = h('section', { class: 'card', 'data-needs': 'write', 'aria-labelledby': 'generate-title' },
 		h('div', { class: 'card-head' }, h('h2', { id: 'generate-title' }, 'Generate')), body);
 	let blobUrl = null; // what is shown
 	let wanted = Number(query.get('checkpoint')) || null;

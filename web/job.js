@@ -98,7 +98,7 @@ export function jobView(ctx) {
 		replace(why, key !== null && h('div', { class: 'callout bad failed', role: 'alert' },
 			h('div', {}, h('strong', {}, 'This job failed'), h('p', { class: 'reason' }, key || 'No reason was recorded.'),
 				h('p', { class: 'muted' }, job.step > 0 ? 'Its curves and samples up to then are below. It can be tried again with other settings, or trained on from one of its checkpoints.' : 'It failed before the first step.')),
-			h('a', { class: 'button', href: `#/new?copy=${job.id}` }, 'Try again with changes')));
+			h('a', { class: 'button', 'data-needs': 'write', href: `#/new?copy=${job.id}` }, 'Try again with changes')));
 	}
 
 	function showParams(job) {
@@ -110,7 +110,7 @@ export function jobView(ctx) {
 		replace(params, params.querySelector('summary'),
 			h('div', { class: 'param-groups' }, groups.map(([title, names]) => h('div', {}, h('h3', {}, title),
 				h('dl', {}, names.map((name) => h('div', { title: name }, h('dt', {}, label(name)), h('dd', {}, f.value(job.params[name])))))))),
-			h('a', { class: 'button', href: `#/new?copy=${job.id}` }, 'New job with these'));
+			h('a', { class: 'button', 'data-needs': 'write', href: `#/new?copy=${job.id}` }, 'New job with these'));
 	}
 
 	async function load() {

@@ -165,7 +165,7 @@ function empty(state, clear) {
 		h('img', { src: 'icon.svg', alt: '', width: 56, height: 56 }),
 		h('h2', {}, 'No jobs yet'),
 		h('p', {}, 'A job trains a DCGAN on a data set: choose one, and watch it learn to draw.'),
-		h('a', { class: 'button primary', href: '#/new' }, 'Start a job'),
+		h('a', { class: 'button primary', 'data-needs': 'write', href: '#/new' }, 'Start a job'),
 		h('p', { class: 'muted' }, 'Or from a terminal:'),
 		h('pre', {}, h('code', {}, `curl ${location.origin}/jobs \\\n  -H 'Content-Type: application/json' \\\n  -d '{"dataset":"fashion-mnist"}'`)));
 }

@@ -23,6 +23,8 @@ function take(answer) {
 	who = answer;
 	const out = document.getElementById('who');
 	out.hidden = !who.needed || locked();
+	// What this scope may not do is not offered: see [data-needs] in style.css.
+	document.documentElement.dataset.scope = who.needed ? who.scope ?? '' : 'admin';
 	setText(out.querySelector('span'), who.name === null ? '' : `${who.name} (${who.scope})`);
 	if (before?.scope !== who.scope || before.name !== who.name)
 		session.dispatchEvent(new Event('change'));

@@ -34,6 +34,9 @@ class Scenario:
     def overflows(self):
         return self.page.value("document.documentElement.scrollWidth > innerWidth")
 
+    def offered(self, selector):
+        return self.page.value(f"[...document.querySelectorAll('{selector}')].map((e) => e.checkVisibility())")
+
     def log_in(self, name):
         self.page.wait(f"{FIELD}", "the log-in view")
         self.page.type(".login [name=token]", self.secret[name])
@@ -94,10 +97,9 @@ class Scenario:
         self.page.wait("document.querySelector('dialog[open]')", "the question")
         self.page.click("dialog .danger")
         self.page.wait("document.querySelector('.title .pill')?.dataset.state === 'cancelled'", "cancelled by the page")
-        self.page.click("[data-action=delete]")
-        self.page.wait("document.querySelector('dialog[open]')", "the question")
-        self.page.click("dialog .danger")
-        self.page.wait("document.querySelector('.toast.error')?.textContent.includes('scope admin')", "that deleting needs more")
+        self.page.wait("document.querySelector('[data-action=pin]')?.checkVisibility()", "what can be done to it now")
+        assert self.offered("[data-action=delete]") == [False], "deleting needs more"
+        assert self.offered(".new-job") == [True]
 
     def test_a_token_that_is_removed_leads_to_the_log_in_view(self):
         hash_before = self.page.value("location.hash")
@@ -112,6 +114,8 @@ class Scenario:
         self.log_in("eve")
         self.page.wait("document.querySelector('.title .pill')?.dataset.state === 'cancelled'", "the view of the address")
         assert self.page.value("location.hash") == hash_before
+        assert self.offered("[data-action=pin]") == [False], "eve may only read"
+        assert self.offered(".new-job") == [False]
 
     def test_logging_out_holds_in_every_tab(self):
         first = self.page.here()
@@ -134,6 +138,7 @@ class Scenario:
         self.go("")
         self.page.wait("document.querySelector('.blank h2')", "the empty list")
         assert self.page.value("document.getElementById('who').hidden")
+        assert self.offered(".new-job") == [True]
         self.service.stop()
 
 
