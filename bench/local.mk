@@ -8,7 +8,7 @@ EXTRA_DIST += bench/peer.py bench/run bench/scale bench/service bench/README.md
 bench: bench/dcgan-bench
 	$(PYTHON) $(top_srcdir)/bench/run --program bench/dcgan-bench $(BENCH_ARGS)
 if DAEMON
-bench-service: dcgand
-	$(PYTHON) $(top_srcdir)/bench/service --program ./dcgand $(BENCH_ARGS)
+bench-service: dcgand bench/dcgan-bench
+	$(PYTHON) $(top_srcdir)/bench/service --program ./dcgand --bench-program bench/dcgan-bench $(BENCH_ARGS)
 endif
 .PHONY: bench bench-service
