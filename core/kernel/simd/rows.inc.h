@@ -10,12 +10,39 @@ static int max_int(int a, int b) { return a > b ? a : b; }
 static char *scratch_of(struct dcg_backend *be, int worker) { return ((struct simd_backend *)be)->scratch[worker]; }
 static char *shared_of(struct dcg_backend *be) { return ((struct simd_backend *)be)->shared; }
 
+#if defined DCG_AVX512
+static __mmask32 line_words(int n)
+{
+	return (__mmask32)(((uint64_t)1 << n * (int)(sizeof(panel) / 2)) - 1);
+}
+#endif
+
+/* At most a line in AVX-512, where a call for a few bytes would cost more than they do. */
+static inline void line_copy(panel *to, const value *from, int n)
+{
+#if defined DCG_AVX512
+	const __mmask32 words = line_words(n);
+	_mm512_mask_storeu_epi16(to, words, _mm512_maskz_loadu_epi16(words, from));
+#else
+	memcpy(to, from, (size_t)n * sizeof *to);
+#endif
+}
+
+static inline void line_zero(panel *to, int n)
+{
+#if defined DCG_AVX512
+	_mm512_mask_storeu_epi16(to, line_words(n), _mm512_setzero_si512());
+#else
+	memset(to, 0, (size_t)n * sizeof *to);
+#endif
+}
+
 /* n elements of a row of A from k on. */
 static void row_copy(panel *row, int k, const value *src, int n)
 {
 	for (int end = k + n, m; k < end; k += m, src += m) {
 		m = AG == 1 ? n : min_int(end - k, LINE - k % LINE);
-		memcpy(a_inner(row, k), src, (size_t)m * sizeof *row);
+		line_copy(a_inner(row, k), src, m);
 	}
 }
 
@@ -23,7 +50,7 @@ static void row_zero(panel *row, int k, int n)
 {
 	for (int end = k + n, m; k < end; k += m) {
 		m = AG == 1 ? n : min_int(end - k, LINE - k % LINE);
-		memset(a_inner(row, k), 0, (size_t)m * sizeof *row);
+		line_zero(a_inner(row, k), m);
 	}
 }
 
