@@ -32,14 +32,15 @@ static inline __attribute__((always_inline)) void activate_row(const struct dcg_
 		y[c] = value_of(activate(normalise ? (float_of(x[c]) - p->mean[c]) * p->scale[c] + p->bias[c] : float_of(x[c]), act));
 }
 
-static inline __attribute__((always_inline)) void activate_pixels(const struct dcg_pending *p, const value *x, value *y, size_t pixels, size_t cs, enum dcg_activation act)
+static inline __attribute__((always_inline)) void activate_pixels(const struct dcg_pending *pending, const value *x, value *y, size_t pixels, size_t cs, enum dcg_activation act)
 {
-	if (!p->mean) {
-		activate_row(p, x, y, pixels * cs, act, 0);
+	const struct dcg_pending p = *pending; /* no store through y can change it */
+	if (!p.mean) {
+		activate_row(&p, x, y, pixels * cs, act, 0);
 		return;
 	}
 	for (size_t i = 0; i < pixels; i++, x += cs, y += cs)
-		activate_row(p, x, y, cs, act, 1);
+		activate_row(&p, x, y, cs, act, 1);
 }
 
 /* Rows h0 .. h1-1 (those inside the picture) of picture n; stage has room for them. */
