@@ -39,9 +39,9 @@ int dcg_job_memory(const struct dcg_train_params *p, double *ret_weights, double
 	measure(&g, cfg.batch, copies, &of_g, &batch, &gradients, &largest);
 	measure(&d, cfg.batch, copies, &of_d, &batch, &gradients, &largest);
 	batch -= (double)dcg_net_values_inside(&d, cfg.batch, (size_t)largest);
-	/* Value, gradient and two moments, and a copy of all but the gradient for checkpoints;
-	 * of G also what samples are drawn with, and the average with its copy. */
-	*ret_weights = sizeof(float) * (of_g * (p->ema > 0 ? 10 : 8) + of_d * 7);
+	/* Value and two moments, and a copy of them for checkpoints; of G also what samples are
+	 * drawn with, and the average with its copy; the gradient, shared by both. */
+	*ret_weights = sizeof(float) * (of_g * (p->ema > 0 ? 9 : 7) + of_d * 6 + (of_g > of_d ? of_g : of_d));
 	/* pictures: the real ones. */
 	*ret_batch = (double)dcg_kernel_value_bytes(p->kernel, p->precision) * (batch + gradients + pictures) + scratch + scratch_of_worker * (p->threads > 0 ? p->threads : 2) + program;
 	return 0;

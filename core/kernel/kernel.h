@@ -132,6 +132,9 @@ struct dcg_ops {
 	size_t (*param_count)(const struct dcg_param *p); /* number of floats */
 	void (*param_read)(struct dcg_backend *be, const struct dcg_param *p, enum dcg_part part, float *out);
 	void (*param_write)(struct dcg_backend *be, struct dcg_param *p, enum dcg_part part, const float *in);
+	/* From now on p's GRAD lies in the memory of `of`'s, which must have at least as many floats
+	 * and outlive p's use: writing one destroys the other. */
+	void (*param_share_grad)(struct dcg_param *p, struct dcg_param *of);
 	/* One Adam update of count parameters from GRAD. */
 	void (*adam)(struct dcg_backend *be, struct dcg_param *const *params, int count, const struct dcg_adam *hp);
 

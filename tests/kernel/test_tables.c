@@ -376,6 +376,39 @@ START_TEST(adam)
 }
 END_TEST
 
+/* A gradient in another's memory, which outlives it. */
+START_TEST(shared_gradients)
+{
+	begin(_i, 1);
+	const struct dcg_conv_geometry g[2] = { geometry(64, 8, 8, 33, 4, 4, 2, 1), geometry(3, 8, 8, 33, 4, 4, 2, 1) };
+	struct dcg_conv *conv[2];
+	struct dcg_param *p[2];
+	float *v[2];
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(be->ops->conv_new(be, &conv[i], &g[i], 1, NULL), 0);
+		p[i] = be->ops->conv_weights(conv[i]);
+		v[i] = normal(&rng, weight_count(&g[i]));
+	}
+	be->ops->param_share_grad(p[1], p[0]);
+	for (int last = 0; last < 2; last++) {
+		be->ops->param_write(be, p[!last], DCG_GRAD, v[!last]);
+		be->ops->param_write(be, p[last], DCG_GRAD, v[last]);
+		for (int i = 0; i < 2; i++) {
+			float *found = read_part(be, p[i], DCG_GRAD);
+			ck_assert((memcmp(found, v[i], weight_count(&g[i]) * sizeof *found) == 0) == (i == last));
+			free(found);
+		}
+	}
+	be->ops->conv_free(conv[1]);
+	be->ops->param_write(be, p[0], DCG_GRAD, v[0]);
+	float *found = read_part(be, p[0], DCG_GRAD);
+	ck_assert_mem_eq(found, v[0], weight_count(&g[0]) * sizeof *found);
+	be->ops->conv_free(conv[0]);
+	free(found), free(v[0]), free(v[1]);
+	end();
+}
+END_TEST
+
 START_TEST(transfers)
 {
 	const int which = begin(_i, 4);
@@ -552,6 +585,7 @@ int main(void)
 	tcase_add_loop_test(t, activations, 0, tables() * 4);
 	tcase_add_loop_test(t, losses, 0, tables());
 	tcase_add_loop_test(t, adam, 0, tables());
+	tcase_add_loop_test(t, shared_gradients, 0, tables());
 	tcase_add_loop_test(t, transfers, 0, tables() * 4);
 	tcase_add_loop_test(t, any_number_of_threads_gives_the_same_bits, 0, tables() * 2);
 	tcase_add_loop_test(t, the_callers_arithmetic_stays_as_it_was, 0, tables());

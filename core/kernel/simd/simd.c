@@ -238,8 +238,10 @@ int dcg_simd_param_new(struct dcg_backend *be, struct dcg_param **ret, int k, in
 		free(p);
 		return r;
 	}
-	for (int i = 1; i < DCG_PARTS; i++)
-		p->part[i] = p->part[i - 1] + pitch;
+	/* What may never be written comes last: it takes no pages then. */
+	static const enum dcg_part order[DCG_PARTS] = { DCG_VALUE, DCG_MOMENT1, DCG_MOMENT2, DCG_GRAD, DCG_AVERAGE };
+	for (size_t i = 1; i < DCG_PARTS; i++)
+		p->part[order[i]] = p->part[DCG_VALUE] + i * pitch;
 	*ret = p;
 	return 0;
 }
@@ -255,6 +257,11 @@ void dcg_simd_param_free(struct dcg_param *p)
 size_t dcg_simd_param_count(const struct dcg_param *p)
 {
 	return p->count;
+}
+
+void dcg_simd_param_share_grad(struct dcg_param *p, struct dcg_param *of)
+{
+	p->part[DCG_GRAD] = of->part[DCG_GRAD];
 }
 
 /* Memory [taps][c][k]; PyTorch [k][c][taps]. */

@@ -38,7 +38,7 @@ struct dcg_tensor {
 
 struct dcg_param {
 	size_t count;
-	float *part[DCG_PARTS]; /* one allocation, at part[0] */
+	float *part[DCG_PARTS]; /* one allocation, at part[0], but for a gradient that is another's */
 	int k, c, taps;         /* order [taps][c][k]; vectors: k = count, c = taps = 1 */
 };
 
@@ -96,6 +96,7 @@ void dcg_simd_tensor_to_images(struct dcg_backend *be, const struct dcg_tensor *
 int dcg_simd_param_new(struct dcg_backend *be, struct dcg_param **ret, int k, int c, int taps, struct dcg_error *err);
 void dcg_simd_param_free(struct dcg_param *p);
 size_t dcg_simd_param_count(const struct dcg_param *p);
+void dcg_simd_param_share_grad(struct dcg_param *p, struct dcg_param *of);
 void dcg_simd_param_read(struct dcg_backend *be, const struct dcg_param *p, enum dcg_part part, float *out);
 void dcg_simd_param_write(struct dcg_backend *be, struct dcg_param *p, enum dcg_part part, const float *in);
 struct dcg_param *dcg_simd_conv_weights(struct dcg_conv *conv);

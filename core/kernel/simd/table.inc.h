@@ -103,6 +103,7 @@ void DCG_TABLE(struct dcg_ops *ops)
 		.param_count = dcg_simd_param_count,
 		.param_read = dcg_simd_param_read,
 		.param_write = dcg_simd_param_write,
+		.param_share_grad = dcg_simd_param_share_grad,
 		.adam = adam,
 		.close = dcg_simd_close,
 	};
