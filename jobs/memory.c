@@ -7,7 +7,7 @@
  * and the program with what rounding to large pages takes. */
 static const double scratch = 14e6, scratch_of_worker = 3e6, program = 12e6;
 
-/* Floats of a network's weights, of a batch's activations, and of the largest two gradients of
+/* Values of a network's weights, of a batch's activations, and of the largest two gradients of
  * neighbouring layers, and of the largest. copies: batch norm keeps what it was given, too. */
 static void measure(const struct dcg_layers *l, int batch, int copies, double *weights, double *activations, double *gradients, double *largest)
 {
@@ -39,11 +39,11 @@ int dcg_job_memory(const struct dcg_train_params *p, double *ret_weights, double
 	measure(&g, cfg.batch, copies, &of_g, &batch, &gradients, &largest);
 	measure(&d, cfg.batch, copies, &of_d, &batch, &gradients, &largest);
 	batch -= (double)dcg_net_values_inside(&d, cfg.batch, (size_t)largest);
-	/* Value, gradient and two moments, and a copy of all but the gradient for checkpoints;
-	 * of G also what samples are drawn with, and the average with its copy. */
-	*ret_weights = sizeof(float) * (of_g * (p->ema > 0 ? 10 : 8) + of_d * 7);
+	/* Value and two moments, and a copy of them for checkpoints; of G also what samples are
+	 * drawn with, and the average with its copy; the gradient, shared by both. */
+	*ret_weights = sizeof(float) * (of_g * (p->ema > 0 ? 9 : 7) + of_d * 6 + (of_g > of_d ? of_g : of_d));
 	/* pictures: the real ones. */
-	*ret_batch = sizeof(float) * (batch + gradients + pictures) + scratch + scratch_of_worker * (p->threads > 0 ? p->threads : 2) + program;
+	*ret_batch = (double)dcg_kernel_value_bytes(p->kernel, p->precision) * (batch + gradients + pictures) + scratch + scratch_of_worker * (p->threads > 0 ? p->threads : 2) + program;
 	return 0;
 }
 

@@ -74,9 +74,9 @@ static const struct row {
 #if defined DCG_X86
 	{ "avx2", "fp32", has_avx2, dcg_simd_open, { dcg_simd_avx2 } },
 	{ "avx512", "fp32", has_avx512, dcg_simd_open, { dcg_simd_avx512 } },
-	{ "avx512-bf16", "bf16", has_avx512_bf16, dcg_simd_open, { dcg_simd_avx512_bf16 } },
+	{ "avx512-bf16", "bf16", has_avx512_bf16, dcg_simd_open_bf16, { dcg_simd_avx512_bf16 } },
 #if defined DCG_AMX
-	{ "amx-bf16", "bf16", has_amx_bf16, dcg_simd_open, { dcg_simd_avx512_bf16, dcg_amx } },
+	{ "amx-bf16", "bf16", has_amx_bf16, dcg_simd_open_bf16, { dcg_simd_avx512_bf16, dcg_amx } },
 #endif
 #endif
 };
@@ -136,6 +136,12 @@ int dcg_kernel_check(const char *kernel, const char *precision, struct dcg_error
 {
 	const struct row *row;
 	return find(&row, kernel, precision, err);
+}
+
+size_t dcg_kernel_value_bytes(const char *kernel, const char *precision)
+{
+	const struct row *row;
+	return !find(&row, kernel, precision, NULL) && strcmp(row->precision, "bf16") == 0 ? sizeof(uint16_t) : sizeof(float);
 }
 
 int dcg_backend_open(struct dcg_backend **ret, const char *kernel, const char *precision, int threads, struct dcg_error *err)

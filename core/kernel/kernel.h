@@ -132,6 +132,9 @@ struct dcg_ops {
 	size_t (*param_count)(const struct dcg_param *p); /* number of floats */
 	void (*param_read)(struct dcg_backend *be, const struct dcg_param *p, enum dcg_part part, float *out);
 	void (*param_write)(struct dcg_backend *be, struct dcg_param *p, enum dcg_part part, const float *in);
+	/* From now on p's GRAD lies in the memory of `of`'s, which must have at least as many floats
+	 * and outlive p's use: writing one destroys the other. */
+	void (*param_share_grad)(struct dcg_param *p, struct dcg_param *of);
 	/* One Adam update of count parameters from GRAD. */
 	void (*adam)(struct dcg_backend *be, struct dcg_param *const *params, int count, const struct dcg_adam *hp);
 
@@ -145,7 +148,7 @@ struct dcg_backend {
 };
 
 /* kernel: "auto" or a name of dcg_kernel_names(); precision: "auto", "fp32" or "bf16"
- * (products in bf16, sums and everything else in fp32); both "auto": the fastest;
+ * (tensors and products in bf16, sums, parameters and everything else in fp32); both "auto": the fastest;
  * threads as dcg_pool_new. Unknown or unavailable here: DCG_EINVAL/DCG_EUNSUPPORTED
  * with the choices in err. */
 int dcg_backend_open(struct dcg_backend **ret, const char *kernel, const char *precision, int threads, struct dcg_error *err);
@@ -153,6 +156,8 @@ void dcg_backend_close(struct dcg_backend *be);
 
 /* Would dcg_backend_open find a table for these two? The same errors. */
 int dcg_kernel_check(const char *kernel, const char *precision, struct dcg_error *err);
+/* Bytes of a value in its tensors: 2 or 4; 4 where there is no such table. */
+size_t dcg_kernel_value_bytes(const char *kernel, const char *precision);
 
 /* NULL-terminated list of the kernel tables this build and this processor can run. */
 const char *const *dcg_kernel_names(void);

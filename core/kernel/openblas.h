@@ -20,6 +20,7 @@ struct dcg_param {
 	size_t step_k, step_c, step_t;
 	size_t count;
 	float *part[DCG_PARTS];
+	int shares_grad; /* that part belongs to another */
 };
 
 struct dcg_conv {

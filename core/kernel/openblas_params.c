@@ -22,7 +22,16 @@ int dcg_openblas_param_init(struct dcg_backend *be, struct dcg_param *p, int k, 
 void dcg_openblas_param_done(struct dcg_param *p)
 {
 	for (int i = 0; i < DCG_PARTS; i++)
-		dcg_table_free(p->part[i]);
+		if (i != DCG_GRAD || !p->shares_grad)
+			dcg_table_free(p->part[i]);
+}
+
+static void param_share_grad(struct dcg_param *p, struct dcg_param *of)
+{
+	if (!p->shares_grad)
+		dcg_table_free(p->part[DCG_GRAD]);
+	p->part[DCG_GRAD] = of->part[DCG_GRAD];
+	p->shares_grad = 1;
 }
 
 static size_t param_count(const struct dcg_param *p)
@@ -131,5 +140,6 @@ void dcg_openblas_params(struct dcg_ops *ops)
 	ops->param_count = param_count;
 	ops->param_read = param_read;
 	ops->param_write = param_write;
+	ops->param_share_grad = param_share_grad;
 	ops->adam = adam;
 }

@@ -81,7 +81,16 @@ int dcg_ref_param_init(struct dcg_backend *be, struct dcg_param *p, size_t count
 void dcg_ref_param_done(struct dcg_param *p)
 {
 	for (int i = 0; i < DCG_PARTS; i++)
-		dcg_table_free(p->part[i]);
+		if (i != DCG_GRAD || !p->shares_grad)
+			dcg_table_free(p->part[i]);
+}
+
+static void param_share_grad(struct dcg_param *p, struct dcg_param *of)
+{
+	if (!p->shares_grad)
+		dcg_table_free(p->part[DCG_GRAD]);
+	p->part[DCG_GRAD] = of->part[DCG_GRAD];
+	p->shares_grad = 1;
 }
 
 static size_t param_count(const struct dcg_param *p)
@@ -156,6 +165,7 @@ void dcg_ref_basics(struct dcg_ops *ops)
 	ops->param_count = param_count;
 	ops->param_read = param_read;
 	ops->param_write = param_write;
+	ops->param_share_grad = param_share_grad;
 	ops->adam = adam;
 	ops->bce = bce;
 }

@@ -8,6 +8,7 @@
 struct dcg_param {
 	size_t count;
 	float *part[DCG_PARTS];
+	int shares_grad; /* that part belongs to another */
 };
 
 struct dcg_conv {

@@ -25,7 +25,7 @@ typedef void dcg_table_overlay(struct dcg_ops *ops);
 enum { DCG_TABLE_OVERLAYS = 8 };
 int dcg_table_backend(struct dcg_backend **ret, const char *name, dcg_table_open *open, dcg_table_overlay *const overlays[DCG_TABLE_OVERLAYS], int threads, struct dcg_error *err);
 
-dcg_table_open dcg_ref_open, dcg_openblas_open, dcg_simd_open;
+dcg_table_open dcg_ref_open, dcg_openblas_open, dcg_simd_open, dcg_simd_open_bf16;
 dcg_table_overlay dcg_ref_basics, dcg_ref_layers;
 dcg_table_overlay dcg_openblas_tensors, dcg_openblas_pictures, dcg_openblas_params, dcg_openblas_convs;
 dcg_table_overlay dcg_openblas_norms, dcg_openblas_activations;

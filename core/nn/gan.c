@@ -16,6 +16,28 @@ struct dcg_gan {
 	int64_t updates_g, updates_d;
 };
 
+/* Adam uses up one network's gradients before the other's come, so the weights of one have theirs
+ * in the other's memory: each where it fits best. */
+static void share_gradients(struct dcg_gan *gan)
+{
+	int d_lends = dcg_net_parameter_count(gan->d) > dcg_net_parameter_count(gan->g);
+	struct dcg_net *from = d_lends ? gan->d : gan->g, *to = d_lends ? gan->g : gan->d;
+	int lent[DCG_NET_ARRAYS] = { 0 };
+	for (int i = 0; i < dcg_net_array_count(to); i++) {
+		const struct dcg_net_array *a = dcg_net_array(to, i);
+		int best = -1;
+		for (int j = 0; j < dcg_net_array_count(from); j++) {
+			const struct dcg_net_array *b = dcg_net_array(from, j);
+			if (b->param && !lent[j] && b->count >= a->count && (best < 0 || b->count < dcg_net_array(from, best)->count))
+				best = j;
+		}
+		if (!a->param || best < 0)
+			continue;
+		gan->be->ops->param_share_grad(a->param, dcg_net_array(from, best)->param);
+		lent[best] = 1;
+	}
+}
+
 int dcg_gan_new(struct dcg_gan **ret, struct dcg_backend *be, const struct dcg_gan_config *cfg, struct dcg_error *err)
 {
 	struct dcg_layers lg, ld;
@@ -45,6 +67,7 @@ int dcg_gan_new(struct dcg_gan **ret, struct dcg_backend *be, const struct dcg_g
 		dcg_gan_free(gan);
 		return r;
 	}
+	share_gradients(gan);
 	*ret = gan;
 	return 0;
 }

@@ -20,7 +20,7 @@ struct dcg_net {
 	int batch, layers, arrays, params;
 	int64_t batches_tracked;
 	struct layer layer[DCG_MAX_LAYERS];
-	struct dcg_net_array array[DCG_MAX_LAYERS * 5];
+	struct dcg_net_array array[DCG_NET_ARRAYS];
 	struct dcg_param *param[DCG_MAX_LAYERS * 3];
 	struct dcg_net_gradients own; /* if none were given */
 	float *mean, *var; /* [largest C]: scratch for running statistics */

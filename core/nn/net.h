@@ -12,6 +12,8 @@
 
 struct dcg_net;
 
+enum { DCG_NET_ARRAYS = DCG_MAX_LAYERS * 5 }; /* at most, of a network */
+
 enum dcg_net_use {
 	DCG_NET_SAMPLE, /* forward only: no gradients, batch norm in place */
 	DCG_NET_TRAIN,

@@ -48,7 +48,7 @@ const struct dcg_param_row dcg_train_rows[] = {
 	CHOICE(sample_bn, sample_bns, "batch", "Batch-norm statistics when sampling: of the batch, as the paper, or the running ones."),
 	{ "flip", DCG_TYPE_BOOL, AT(flip), 0, 0, "false", NULL, "Mirror half of the real pictures left-right." },
 	INT(threads, 0, 256, "0", "Threads that compute; 0 for one per processor."),
-	TEXT(precision, precisions, "auto", "Number format of the products: fp32, or bf16 with fp32 sums where a kernel has it; auto takes what is fastest on this processor."),
+	TEXT(precision, precisions, "auto", "Number format of activations and products: fp32, or bf16 with fp32 weights and sums where a kernel has it; auto takes what is fastest on this processor."),
 	TEXT(kernel, NULL, "auto", "Kernel table: auto, or one of those the daemon's /version lists."),
 	INT(sample_every, 0, 1000000, "1", "Epochs between sample grids; 0 for only one at the end."),
 	INT(sample_count, 1, 1024, "64", "Pictures in a sample grid."),

@@ -9,14 +9,22 @@
 #include "kernel/kernel.h"
 
 /* How far a table may be from exact arithmetic, by its number format, relative to the
- * root mean square of the exact result. */
+ * root mean square of the exact result, once each difference is less by `each` of the exact
+ * value: what rounding it may cost where it is stored. */
 struct tolerance {
 	const char *precision;
 	double rms, worst; /* of the differences */
+	double each;
 };
 extern const struct tolerance fp32;
 /* Of the products of a table: its number format's. Everything else is fp32 in all. */
 const struct tolerance *tolerance_of(const char *kernel);
+/* Of what is computed in fp32 and then stored in a tensor of the table, to 8 bits in bf16: half
+ * a unit in the last place is at most 2^-8 of the value. */
+struct tolerance stored(const char *kernel, struct tolerance t);
+/* v as a tensor of the table holds it. */
+void round_as_stored(const char *kernel, float *v, size_t count);
+float nearest_bf16(float x); /* ties to even */
 
 struct dcg_backend *open_backend(const char *kernel, int threads);
 struct dcg_tensor *tensor(struct dcg_backend *be, struct dcg_shape shape, const float *nchw);

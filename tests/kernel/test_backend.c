@@ -34,7 +34,10 @@ START_TEST(names_are_the_choices)
 			continue;
 		ck_assert_str_eq(be->ops->name, best);
 		dcg_backend_close(be);
+		ck_assert_uint_eq(dcg_kernel_value_bytes("auto", precisions[p]), p ? 2 : 4);
+		ck_assert_uint_eq(dcg_kernel_value_bytes(best, "auto"), p ? 2 : 4);
 	}
+	ck_assert_uint_eq(dcg_kernel_value_bytes("abacus", "auto"), 4);
 	dcg_backend_close(NULL);
 }
 END_TEST

@@ -358,6 +358,43 @@ START_TEST(gradients_add_up)
 }
 END_TEST
 
+/* The weights' gradients of both networks lie in the same memory, and no update needs what
+ * was there before. */
+START_TEST(networks_share_gradients)
+{
+	struct dcg_backend *be = backend(_i == 0 ? "ref" : _i == 1 ? "openblas" : "auto", 2);
+	static float found[2][LARGEST], before[LARGEST], after[LARGEST], junk[LARGEST];
+	struct dcg_gan_losses l;
+	size_t n[2];
+	for (size_t i = 0; i < LARGEST; i++)
+		junk[i] = NAN;
+	for (int pass = 0; pass < 2; pass++) {
+		struct dcg_gan *gan = new_gan(be);
+		struct dcg_net *nets[] = { dcg_gan_g(gan), dcg_gan_d(gan) };
+		steps(be, gan, 1, &l);
+		for (int update = 0; update < 4; update++) {
+			for (int i = 0; pass && i < 2; i++)
+				for (int j = 0; j < dcg_net_array_count(nets[i]); j++)
+					if (dcg_net_array(nets[i], j)->param)
+						dcg_net_array_write(nets[i], j, DCG_GRAD, junk);
+			size_t count = dump(nets[1], DCG_GRAD, before);
+			if (update % 2)
+				dcg_gan_update_g(gan, 0, &l);
+			else
+				dcg_gan_update_d(gan, &l);
+			dump(nets[1], DCG_GRAD, after);
+			ck_assert(memcmp(before, after, count * sizeof *after) != 0);
+		}
+		n[pass] = dump(nets[0], DCG_VALUE, found[pass]);
+		n[pass] += dump(nets[1], DCG_VALUE, found[pass] + n[pass]);
+		dcg_gan_free(gan);
+	}
+	ck_assert(n[0] == n[1] && isfinite(l.loss_g));
+	ck_assert_mem_eq(found[0], found[1], n[0] * sizeof(float));
+	dcg_backend_close(be);
+}
+END_TEST
+
 START_TEST(copies_between_backends)
 {
 	struct dcg_backend *from = backend("openblas", 2), *to = backend("ref", 1);
@@ -399,6 +436,7 @@ int main(void)
 	tcase_add_loop_test(c, gradients_take_turns, 0, 2);
 	tcase_add_test(c, initial_weights);
 	tcase_add_loop_test(c, gradients_add_up, 0, 2);
+	tcase_add_loop_test(c, networks_share_gradients, 0, 3);
 	tcase_add_test(c, copies_between_backends);
 	suite_add_tcase(s, c);
 	return tap_run(s);

@@ -1,12 +1,16 @@
-/* Convolutions on AMX's tiles, in bf16 with fp32 sums, for the tensors and parameters of
- * kernel/simd/: an overlay over one of its tables, which brings everything else. All shapes
+/* Convolutions on AMX's tiles, in bf16 with fp32 sums, for the bf16 tensors and the parameters
+ * of kernel/simd/: an overlay over its table for bf16, which brings everything else. All shapes
  * take the direct form: a tile's product is so cheap that Winograd's transforms, done in
  * vectors, would cost more than the multiplications they save. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "kernel/simd/simd.h"
-#if !defined DCG_TILES_PLAIN
+#if defined DCG_TILES_PLAIN
+typedef uint16_t value;
+static inline float float_of(value v) { return dcg_simd_float_of(v); }
+static inline value value_of(float x) { return dcg_simd_bf16_of(x); }
+#else
 #define DCG_AVX512
 #define DCG_BF16
 #include "kernel/simd/vec.h"
@@ -34,7 +38,7 @@ static int conv_new(struct dcg_backend *be, struct dcg_conv **ret, const struct 
 	cv->cs_small = dcg_simd_channel_stride(g->k);
 	r = dcg_simd_param_new(be, &cv->weights, g->k, g->c, cv->taps, err);
 	if (!r)
-		r = dcg_simd_scratch(be, larger(RANGE * RESTING, 2 * stage_of(cv)) * sizeof(float), larger(gradient_shared(cv), larger(pass_shared(cv, 0), pass_shared(cv, 1))), err);
+		r = dcg_simd_scratch(be, larger(RANGE * RESTING * sizeof(float), 2 * stage_of(cv) * sizeof(value)), larger(gradient_shared(cv), larger(pass_shared(cv, 0), pass_shared(cv, 1))), err);
 	if (r) {
 		dcg_simd_conv_free(cv);
 		return r;

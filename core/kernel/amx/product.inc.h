@@ -185,8 +185,10 @@ static void phase_products(const struct pass *p, int block, int range, int colum
 				continue;
 			int count = runs_of(p, runs, a, b, y, x, r0, s0, across, first, end);
 			float *rest = resting + (size_t)(i % RANGE) * RESTING;
-			float *pixels = out->data + (size_t)image * picture + ((size_t)y * (size_t)out->s.w + (size_t)x) * (size_t)out->cs + column_panel * WIDE;
-			product(images, columns, runs, count, first ? rest : NULL, WIDE, end < steps ? rest : pixels, end < steps ? WIDE : picture);
+			product(images, columns, runs, count, first ? rest : NULL, WIDE, rest, WIDE);
+			value *pixels = (value *)out->data + (size_t)image * picture + ((size_t)y * (size_t)out->s.w + (size_t)x) * (size_t)out->cs + column_panel * WIDE;
+			for (int n = 0; end >= steps && n < images; n++)
+				values_store(pixels + (size_t)n * picture, rest + n * WIDE, columns);
 		}
 		first = end;
 	} while (first < steps);

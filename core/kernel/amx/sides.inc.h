@@ -10,29 +10,29 @@ enum { STEP = 2 * TILE, WIDE = 32 /* images a block, channels a step, columns a 
 enum { GATHERED_MOST = 256 /* taps of a pixel with few channels, side by side as its channels */ };
 
 #if defined DCG_TILES_PLAIN
-static uint16_t bf16_of(float x)
+static void values_store(value *to, const float *from, int n)
 {
-	uint32_t u;
-	memcpy(&u, &x, sizeof u);
-	if ((u & 0x7fffffff) > 0x7f800000)
-		return (uint16_t)(u >> 16 | 0x40); /* stays a NaN */
-	if (!(u & 0x7f800000))
-		return (uint16_t)(u >> 16 & 0x8000); /* denormal */
-	return (uint16_t)((u + 0x7fff + (u >> 16 & 1)) >> 16);
+	for (int i = 0; i < n; i++)
+		to[i] = value_of(from[i]);
 }
-static void put_row(uint16_t *to, const float *v)
+static void put_row(value *to, const float *v)
+{
+	values_store(to, v, HALF);
+}
+static void put_pairs(value *to, const float *v0, const float *v1)
 {
 	for (int i = 0; i < HALF; i++)
-		to[i] = bf16_of(v[i]);
+		to[2 * i] = value_of(v0[i]), to[2 * i + 1] = value_of(v1[i]);
 }
-static void put_pairs(uint16_t *to, const float *v0, const float *v1)
+static void copy_pairs(value *to, const value *v0, const value *v1)
 {
 	for (int i = 0; i < HALF; i++)
-		to[2 * i] = bf16_of(v0[i]), to[2 * i + 1] = bf16_of(v1[i]);
+		to[2 * i] = v0[i], to[2 * i + 1] = v1[i];
 }
 #else
-static void put_row(uint16_t *to, const float *v) { panel_store(to, vload(v)); }
-static void put_pairs(uint16_t *to, const float *v0, const float *v1) { panel_store_pairs(to, vload(v0), vload(v1)); }
+static void put_row(value *to, const float *v) { value_store(to, vload(v)); }
+static void put_pairs(value *to, const float *v0, const float *v1) { panel_store_rows(to, vload(v0), vload(v1)); }
+static void copy_pairs(value *to, const value *v0, const value *v1) { panel_copy_rows(to, v0, v1); }
 #endif
 
 static int ceil_div(int n, int by) { return (n + by - 1) / by; }
@@ -64,15 +64,26 @@ static void transpose(char *tile)
 	memcpy(tile, r, TILE);
 }
 
-/* The channels from c of `from`, which has `count`, with zeros up to 16. */
-static const float *sixteen(const float *from, int c, int count, float *room)
+/* The channels from c of `from`, which has `count`, with zeros up to 16; of `size` bytes each. */
+static const void *sixteen(const void *from, int c, int count, void *room, size_t size)
 {
+	const char *at = from ? (const char *)from + (size_t)c * size : NULL;
 	if (from && c + HALF <= count)
-		return from + c;
-	memset(room, 0, HALF * sizeof *room);
+		return at;
+	memset(room, 0, HALF * size);
 	if (from && c < count)
-		memcpy(room, from + c, (size_t)(count - c) * sizeof *room);
+		memcpy(room, at, (size_t)(count - c) * size);
 	return room;
+}
+
+static const float *sixteen_floats(const float *from, int c, int count, float *room)
+{
+	return sixteen(from, c, count, room, sizeof *room);
+}
+
+static const value *sixteen_values(const value *from, int c, int count, value *room)
+{
+	return sixteen(from, c, count, room, sizeof *room);
 }
 
 enum layout { ROWS, PAIRS, COLUMNS };
@@ -117,27 +128,27 @@ static struct side side_of(const struct dcg_conv *cv, int big, int gathered, enu
 }
 
 /* The rows of picture n that the pixels' row y needs. */
-static struct rows rows_of(const struct side *s, int n, int y, float *stage)
+static struct rows rows_of(const struct side *s, int n, int y, value *stage)
 {
 	const struct dcg_conv_geometry *g = s->gather;
 	int first = g ? y * g->stride - g->pad : y;
 	return rows_of_picture(s->from, n, first, first + (g ? g->r : 1), stage);
 }
 
-/* Room for those, in floats. */
+/* Room for those, in values. */
 static size_t stage_of(const struct dcg_conv *cv)
 {
 	size_t big = (size_t)(is_gathered(cv) ? cv->g.r : 1) * (size_t)cv->g.w * (size_t)cv->cs_big;
 	return larger(big, (size_t)cv->g.q * (size_t)cv->cs_small);
 }
 
-static const float *values_of(const struct side *s, const struct rows *rows, int y, int x, float *room)
+static const value *values_of(const struct side *s, const struct rows *rows, int y, int x, value *room)
 {
 	const struct dcg_conv_geometry *g = s->gather;
 	const size_t cs = (size_t)s->from->cs, wide = (size_t)s->from->s.w;
 	if (!g)
 		return rows->at + ((size_t)(y - rows->first) * wide + (size_t)x) * cs;
-	float *to = room;
+	value *to = room;
 	for (int r = 0; r < g->r; r++)
 		for (int i = 0; i < g->s; i++, to += cs) {
 			int h = y * g->stride - g->pad + r, w = x * g->stride - g->pad + i;
@@ -153,20 +164,20 @@ static inline __attribute__((always_inline)) void convert(const struct side *s, 
 {
 	int block = task / s->h, y = task % s->h, first = (s->first + block) * WIDE, images = min_int(WIDE, s->from->s.n - first);
 	char *row = s->at + (size_t)block * s->block_bytes + (size_t)(y * s->w) * s->pixel_bytes;
-	float gathered[2][GATHERED_MOST], room[2][HALF], *stage = (float *)(void *)((struct simd_backend *)s->be)->scratch[worker];
+	value gathered[2][GATHERED_MOST], room[2][HALF], *stage = (value *)(void *)((struct simd_backend *)s->be)->scratch[worker];
 	const size_t half_stage = ((struct simd_backend *)s->be)->scratch_bytes / (2 * sizeof *stage);
 	for (int n = 0; n < images; n += layout == ROWS ? 1 : 2) {
 		const int both = layout != ROWS && n + 1 < images;
 		const struct rows r0 = rows_of(s, first + n, y, stage), r1 = both ? rows_of(s, first + n + 1, y, stage + half_stage) : r0;
 		for (int x = 0; x < s->w; x++) {
-			const float *v0 = values_of(s, &r0, y, x, gathered[0]), *v1 = both ? values_of(s, &r1, y, x, gathered[1]) : NULL;
+			const value *v0 = values_of(s, &r0, y, x, gathered[0]), *v1 = both ? values_of(s, &r1, y, x, gathered[1]) : NULL;
 			for (int c = 0; c < s->parts * WIDE; c += HALF) {
 				char *to = row + (size_t)x * s->pixel_bytes + (size_t)(c / WIDE) * s->part_bytes;
-				const float *v = sixteen(v0, c, s->channels, room[0]);
+				const value *v = sixteen_values(v0, c, s->channels, room[0]);
 				if (layout == ROWS)
-					put_row((uint16_t *)(void *)(to + n * TILE_ROW + c % WIDE * 2), v);
+					memcpy(to + n * TILE_ROW + c % WIDE * 2, v, HALF * sizeof *v);
 				else
-					put_pairs((uint16_t *)(void *)(to + c % WIDE / HALF * TILE + n / 2 * TILE_ROW), v, sixteen(v1, c, s->channels, room[1]));
+					copy_pairs((value *)(void *)(to + c % WIDE / HALF * TILE + n / 2 * TILE_ROW), v, sixteen_values(v1, c, s->channels, room[1]));
 			}
 		}
 	}
@@ -213,13 +224,13 @@ static void pack_task(void *ctx, int task, int worker)
 	for (int t = 0; t < 2 * p->steps; t++, to += TILE) { /* tiles */
 		int inner = t / 2 * WIDE, column = column0 + t % 2 * HALF;
 		for (int i = 0; i < TILE_ROWS; i++) {
-			uint16_t *row = (uint16_t *)(void *)(to + i * TILE_ROW);
+			value *row = (value *)(void *)(to + i * TILE_ROW);
 			int c = p->backward ? column + i : inner + 2 * i, k = p->backward ? inner : column;
 			const float *w0 = c < c_count ? w + (size_t)c * (size_t)k_count : NULL, *w1 = c + 1 < c_count ? w + (size_t)(c + 1) * (size_t)k_count : NULL;
 			if (p->backward)
-				put_row(row, sixteen(w0, k, k_count, room[0])), put_row(row + HALF, sixteen(w0, k + HALF, k_count, room[0]));
+				put_row(row, sixteen_floats(w0, k, k_count, room[0])), put_row(row + HALF, sixteen_floats(w0, k + HALF, k_count, room[0]));
 			else
-				put_pairs(row, sixteen(w0, k, k_count, room[0]), sixteen(w1, k, k_count, room[1]));
+				put_pairs(row, sixteen_floats(w0, k, k_count, room[0]), sixteen_floats(w1, k, k_count, room[1]));
 		}
 		if (p->backward)
 			transpose(to);

@@ -7,7 +7,7 @@ static int is_full(const struct dcg_conv *cv)
 
 /* ---- Direct: big pixels of one phase; a unit is one of its rows ------------------------ */
 
-static void make_backward_direct(const struct pass *p, int unit, int row, float *stage)
+static void make_backward_direct(const struct pass *p, int unit, int row, value *stage)
 {
 	const struct dcg_conv *cv = p->cv;
 	const struct dcg_conv_geometry *g = &cv->g;
@@ -35,13 +35,13 @@ static void store_backward_direct(const struct pass *p, int j, int row, int rows
 	for (int i = 0; i < rows; i++, c += NB) {
 		int unit = (row + i) / p->wide, n = unit / p->tall;
 		size_t h = (size_t)(p->phase / st + st * (unit % p->tall)), w = (size_t)(p->phase % st + st * ((row + i) % p->wide));
-		memcpy(p->out + (((size_t)n * (size_t)cv->g.h + h) * (size_t)cv->g.w + w) * (size_t)cv->cs_big + j * NB, c, (size_t)channels * sizeof *c);
+		values_store(p->out + (((size_t)n * (size_t)cv->g.h + h) * (size_t)cv->g.w + w) * (size_t)cv->cs_big + j * NB, c, channels);
 	}
 }
 
 /* ---- A kernel as large as the picture: products are pictures --------------------------- */
 
-static void make_backward_full(const struct pass *p, int unit, int row, float *stage)
+static void make_backward_full(const struct pass *p, int unit, int row, value *stage)
 {
 	panel *to = a_row(p->a, p->pitch, row);
 	struct rows in = rows_of_picture(p->in, unit, 0, 1, stage);
@@ -53,12 +53,12 @@ static void store_backward_full(const struct pass *p, int j, int row, int rows, 
 {
 	int columns = p->cv->taps * p->cv->cs_big, n = min_int(NB, columns - j * NB);
 	for (int i = 0; i < rows; i++)
-		memcpy(p->out + (size_t)(row + i) * (size_t)columns + j * NB, c + i * NB, (size_t)n * sizeof *c);
+		values_store(p->out + (size_t)(row + i) * (size_t)columns + j * NB, c + i * NB, n);
 }
 
 /* ---- Winograd: Z = A dY A^T is shared by the four phases ------------------------------- */
 
-ALWAYS void make_backward_wino(int m, const struct pass *p, int unit, int row, float *stage)
+ALWAYS void make_backward_wino(int m, const struct pass *p, int unit, int row, value *stage)
 {
 	const struct dcg_conv *cv = p->cv;
 	const int points = (m + 1) * (m + 1);
@@ -66,7 +66,7 @@ ALWAYS void make_backward_wino(int m, const struct pass *p, int unit, int row, f
 	struct rows in = rows_of_picture(p->in, unit / p->tall, m * ty, m * (ty + 1), stage);
 	for (int tx = 0; tx < p->wide; tx++) {
 		panel *to = a_row(p->a, p->pitch, row + tx);
-		const float *src[WINO_MOST * WINO_MOST];
+		const value *src[WINO_MOST * WINO_MOST];
 		tile_outputs(m, cv, &in, ty, tx, src);
 		for (int k = 0; k < cv->cs_small; k += VW) {
 			vf z[WINO_MOST * WINO_MOST];
@@ -74,13 +74,13 @@ ALWAYS void make_backward_wino(int m, const struct pass *p, int unit, int row, f
 			panel *point = a_inner(to, k);
 			UNROLL
 			for (int t = 0; t < points; t++)
-				panel_store(point + (size_t)t * p->a_point, z[t]);
+				value_store(point + (size_t)t * p->a_point, z[t]);
 		}
 	}
 }
 
-static void make_backward_wino2(const struct pass *p, int unit, int row, float *stage) { make_backward_wino(2, p, unit, row, stage); }
-static void make_backward_wino4(const struct pass *p, int unit, int row, float *stage) { make_backward_wino(4, p, unit, row, stage); }
+static void make_backward_wino2(const struct pass *p, int unit, int row, value *stage) { make_backward_wino(2, p, unit, row, stage); }
+static void make_backward_wino4(const struct pass *p, int unit, int row, value *stage) { make_backward_wino(4, p, unit, row, stage); }
 
 ALWAYS void store_backward_wino(int m, const struct pass *p, int j, int row, int rows, const float *c)
 {
@@ -90,7 +90,7 @@ ALWAYS void store_backward_wino(int m, const struct pass *p, int j, int row, int
 	int panels = p->panels / 4, phase = j / panels, c0 = j % panels * NB;
 	for (int i = 0; i < rows; i++) {
 		int unit = (row + i) / p->wide, ty = unit % p->tall, tx = (row + i) % p->wide;
-		float *out = p->out + (size_t)(unit / p->tall) * (size_t)g->h * (size_t)g->w * (size_t)cv->cs_big + c0;
+		value *out = p->out + (size_t)(unit / p->tall) * (size_t)g->h * (size_t)g->w * (size_t)cv->cs_big + c0;
 		for (int v = 0; v < NB && c0 + v < cv->cs_big; v += VW) {
 			vf in[WINO_MOST * WINO_MOST], d[WINO_MOST * WINO_MOST];
 			UNROLL
@@ -106,9 +106,9 @@ ALWAYS void store_backward_wino(int m, const struct pass *p, int j, int row, int
 					int h = 2 * (m * ty + y) - 1 + phase / 2, w = 2 * (m * tx + x) - 1 + phase % 2;
 					if (h < 0 || h >= g->h || w < 0 || w >= g->w)
 						continue;
-					float *to = out + ((size_t)h * (size_t)g->w + (size_t)w) * (size_t)cv->cs_big + v;
+					value *to = out + ((size_t)h * (size_t)g->w + (size_t)w) * (size_t)cv->cs_big + v;
 					int shared = (y == 0 && ty > 0) || (x == 0 && tx > 0);
-					vstore(to, shared ? vadd(vload(to), d[y * (m + 1) + x]) : d[y * (m + 1) + x]);
+					value_store(to, shared ? vadd(value_load(to), d[y * (m + 1) + x]) : d[y * (m + 1) + x]);
 				}
 		}
 	}
@@ -159,11 +159,13 @@ struct scatter {
 	struct dcg_backend *be;
 	const struct dcg_conv *cv;
 	const struct dcg_tensor *in;
-	float *out;
+	value *out;
 	struct pass pack;
 	int columns, pitch;
 	int band, rows; /* of the small side at a time; pixels in them, in whole groups */
+	size_t picture; /* values of the big side */
 };
+enum { SUMS_APART = sizeof(value) != sizeof(float) }; /* a picture is summed up in fp32, then stored */
 
 static struct scatter scatter_plan(const struct dcg_conv *cv)
 {
@@ -172,6 +174,7 @@ static struct scatter scatter_plan(const struct dcg_conv *cv)
 	s.pitch = a_pitch(s.pack.k);
 	s.band = max_int(1, min_int(ROW_BLOCK / cv->g.q, cv->g.p));
 	s.rows = round_up(s.band * cv->g.q, AG);
+	s.picture = (size_t)cv->g.h * (size_t)cv->g.w * (size_t)cv->cs_big;
 	return s;
 }
 
@@ -183,8 +186,8 @@ static size_t scatter_stage(const struct scatter *s)
 static size_t scatter_scratch(const struct dcg_conv *cv)
 {
 	struct scatter s = scatter_plan(cv);
-	size_t rows = (size_t)s.rows;
-	return sizeof(float) * (scatter_stage(&s) + rows * (size_t)s.columns) + sizeof(panel) * (rows * (size_t)s.pitch + (size_t)s.columns * (size_t)s.pack.k);
+	size_t rows = (size_t)s.rows, floats = rows * (size_t)s.columns + (SUMS_APART ? s.picture : 0);
+	return sizeof(float) * floats + sizeof(panel) * (rows * (size_t)s.pitch + (size_t)s.columns * (size_t)s.pack.k + scatter_stage(&s));
 }
 
 static void scatter_task(void *ctx, int task, int worker)
@@ -193,10 +196,11 @@ static void scatter_task(void *ctx, int task, int worker)
 	const struct dcg_conv *cv = p->cv;
 	const struct dcg_conv_geometry *g = &cv->g;
 	int columns = p->columns, run = g->s * cv->cs_big, k = p->pack.k;
-	float *out = p->out + (size_t)task * (size_t)g->h * (size_t)g->w * (size_t)cv->cs_big;
-	float *stage = (float *)(void *)scratch_of(p->be, worker), *c = stage + scatter_stage(p);
-	panel *a = (panel *)(void *)(c + (size_t)p->rows * (size_t)columns), *b = a + (size_t)p->rows * (size_t)p->pitch;
-	memset(out, 0, (size_t)g->h * (size_t)g->w * (size_t)cv->cs_big * sizeof *out);
+	value *out = p->out + (size_t)task * p->picture;
+	float *c = (float *)(void *)scratch_of(p->be, worker), *apart = c + (size_t)p->rows * (size_t)columns, *sum = SUMS_APART ? apart : (float *)(void *)out;
+	panel *a = (panel *)(void *)(apart + (SUMS_APART ? p->picture : 0)), *b = a + (size_t)p->rows * (size_t)p->pitch;
+	value *stage = b + (size_t)columns * (size_t)k;
+	memset(sum, 0, p->picture * sizeof *sum);
 	for (int j = 0; j * NB < columns; j++)
 		pack_backward_taps(&p->pack, j, 0, k, b + (size_t)j * (size_t)k * NB);
 	for (int y0 = 0; y0 < g->p; y0 += p->band) {
@@ -215,13 +219,15 @@ static void scatter_task(void *ctx, int task, int worker)
 			for (int r = 0; r < g->r; r++) {
 				if (h0 + r < 0 || h0 + r >= g->h)
 					continue;
-				float *to = out + ((ptrdiff_t)(h0 + r) * g->w + w0) * cv->cs_big;
+				float *to = sum + ((ptrdiff_t)(h0 + r) * g->w + w0) * cv->cs_big;
 				const float *from = c + (size_t)i * (size_t)columns + (size_t)(r * run);
 				for (int e = s0 * cv->cs_big; e < s1 * cv->cs_big; e++)
 					to[e] += from[e];
 			}
 		}
 	}
+	if (SUMS_APART)
+		values_store(out, sum, (int)p->picture);
 }
 
 static void conv_backward_data(struct dcg_backend *be, struct dcg_conv *cv, const struct dcg_tensor *small, struct dcg_tensor *big)

@@ -1,6 +1,6 @@
 /* Forward: rows are output pixels, or tiles of them; a unit is a row of the picture. */
 
-static void make_forward_direct(const struct pass *p, int unit, int row, float *stage)
+static void make_forward_direct(const struct pass *p, int unit, int row, value *stage)
 {
 	const struct dcg_conv *cv = p->cv;
 	int n = unit / p->tall, y = unit % p->tall, h = y * cv->g.stride - cv->g.pad;
@@ -16,15 +16,15 @@ static void store_forward_direct(const struct pass *p, int j, int row, int rows,
 {
 	size_t cs = (size_t)p->cv->cs_small;
 	int channels = min_int(NB, p->cv->cs_small - j * NB);
-	float *out = p->out + (size_t)row * cs + j * NB;
+	value *out = p->out + (size_t)row * cs + j * NB;
 	for (int i = 0; i < rows; i++, out += cs, c += NB)
 		if (channels == NB)
-			vstore(out, vload(c)), vstore(out + VW, vload(c + VW));
+			value_store(out, vload(c)), value_store(out + VW, vload(c + VW));
 		else
-			memcpy(out, c, (size_t)channels * sizeof *out);
+			values_store(out, c, channels);
 }
 
-ALWAYS void make_forward_wino(int m, const struct pass *p, int unit, int row, float *stage)
+ALWAYS void make_forward_wino(int m, const struct pass *p, int unit, int row, value *stage)
 {
 	const struct dcg_conv *cv = p->cv;
 	const int points = (m + 1) * (m + 1);
@@ -32,7 +32,7 @@ ALWAYS void make_forward_wino(int m, const struct pass *p, int unit, int row, fl
 	struct rows in = rows_of_picture(p->in, n, 2 * m * ty - 1, 2 * m * (ty + 1) + 1, stage);
 	for (int tx = 0; tx < p->wide; tx++)
 		for (int phase = 0; phase < 4; phase++) {
-			const float *src[WINO_MOST * WINO_MOST];
+			const value *src[WINO_MOST * WINO_MOST];
 			panel *to = a_row(p->a, p->pitch, row + tx);
 			tile_pixels(m, cv, &in, phase, ty, tx, src);
 			for (int ch = 0; ch < cv->cs_big; ch += VW) {
@@ -41,13 +41,13 @@ ALWAYS void make_forward_wino(int m, const struct pass *p, int unit, int row, fl
 				panel *point = a_inner(to, phase * cv->cs_big + ch);
 				UNROLL
 				for (int t = 0; t < points; t++)
-					panel_store(point + (size_t)t * p->a_point, v[t]);
+					value_store(point + (size_t)t * p->a_point, v[t]);
 			}
 		}
 }
 
-static void make_forward_wino2(const struct pass *p, int unit, int row, float *stage) { make_forward_wino(2, p, unit, row, stage); }
-static void make_forward_wino4(const struct pass *p, int unit, int row, float *stage) { make_forward_wino(4, p, unit, row, stage); }
+static void make_forward_wino2(const struct pass *p, int unit, int row, value *stage) { make_forward_wino(2, p, unit, row, stage); }
+static void make_forward_wino4(const struct pass *p, int unit, int row, value *stage) { make_forward_wino(4, p, unit, row, stage); }
 
 ALWAYS void store_forward_wino(int m, const struct pass *p, int j, int row, int rows, const float *c)
 {
@@ -66,7 +66,7 @@ ALWAYS void store_forward_wino(int m, const struct pass *p, int j, int row, int 
 			for (int k = 0; k < m * m; k++) {
 				int py = m * ty + k / m, px = m * tx + k % m;
 				if (py < g->p && px < g->q)
-					vstore(p->out + (((size_t)n * (size_t)g->p + (size_t)py) * (size_t)g->q + (size_t)px) * (size_t)cv->cs_small + j * NB + v, y[k]);
+					value_store(p->out + (((size_t)n * (size_t)g->p + (size_t)py) * (size_t)g->q + (size_t)px) * (size_t)cv->cs_small + j * NB + v, y[k]);
 			}
 		}
 	}
@@ -78,7 +78,7 @@ static void store_forward_wino4(const struct pass *p, int j, int row, int rows, 
 static struct pass forward_pass(struct dcg_backend *be, const struct dcg_conv *cv)
 {
 	struct pass p = { .cv = cv, .tall = cv->g.p, .wide = cv->g.q, .k = round_up(cv->taps * cv->cs_big, UNIT), .panels = ceil_div(cv->cs_small, NB),
-		.straight = 1, .make = make_forward_direct, .pack = pack_forward_direct, .store = store_forward_direct };
+		.straight = sizeof(value) == sizeof(float), .make = make_forward_direct, .pack = pack_forward_direct, .store = store_forward_direct };
 	if (is_wino(cv->forward)) {
 		int four = cv->forward == FORM_WINO4;
 		p.m = wino_m(cv->forward);

@@ -77,8 +77,8 @@ static size_t gradient_scratch(const struct dcg_conv *cv)
 	struct gradient g = gradient_plan(cv);
 	size_t rows = is_wino(cv->gradient) ? 0 : UNIT * ((size_t)(g.a_panels * AW) + (size_t)(g.b_panels * NB));
 	size_t products = (size_t)(g.points * GROUP * AW * NB);
-	rows += 2 * gradient_stage(cv);
-	return sizeof(float) * (rows > products ? rows : products);
+	rows = sizeof(value) * (rows + 2 * gradient_stage(cv)), products *= sizeof(float);
+	return rows > products ? rows : products;
 }
 
 static panel *a_at(const struct gradient *g, int point, int column, int row)
@@ -95,7 +95,7 @@ static panel *b_at(const struct gradient *g, int point, int column, int row)
 /* The rows of both sides that a unit needs. */
 struct unit {
 	int number; /* -1: none yet */
-	float *stage;
+	value *stage;
 	struct rows big, small;
 };
 
@@ -113,9 +113,9 @@ static const struct unit *unit_of(const struct gradient *g, struct unit *two, in
 	return u;
 }
 
-static float *two_units(const struct gradient *g, struct unit *two, int worker)
+static value *two_units(const struct gradient *g, struct unit *two, int worker)
 {
-	float *stage = (float *)(void *)scratch_of(g->be, worker);
+	value *stage = (value *)(void *)scratch_of(g->be, worker);
 	for (int i = 0; i < 2; i++)
 		two[i] = (struct unit){ .number = -1, .stage = stage + (size_t)i * gradient_stage(g->cv) };
 	return stage + 2 * gradient_stage(g->cv);
@@ -124,7 +124,7 @@ static float *two_units(const struct gradient *g, struct unit *two, int worker)
 /* Rows 2t, 2t+1 of a task; a chunk's odd last row is followed by zeros. */
 enum { TASK_ROWS = 16 };
 
-static void gather_float(const struct dcg_conv *cv, const struct rows *in, int p, int q, float *out)
+static void gather_values(const struct dcg_conv *cv, const struct rows *in, int p, int q, value *out)
 {
 	const struct dcg_conv_geometry *g = &cv->g;
 	int cs = cv->cs_big, w0 = q * g->stride - g->pad, s0 = w0 < 0 ? -w0 : 0, s1 = min_int(g->s, g->w - w0);
@@ -142,7 +142,7 @@ static void gradient_direct_rows(void *ctx, int task, int worker)
 	const struct dcg_conv *cv = g->cv;
 	int a_width = g->a_panels * AW, b_width = g->b_panels * NB;
 	struct unit two[2];
-	float *a = two_units(g, two, worker), *b = a + UNIT * a_width;
+	value *a = two_units(g, two, worker), *b = a + UNIT * a_width;
 	memset(a, 0, (size_t)(UNIT * (a_width + b_width)) * sizeof *a);
 	for (int row = task * TASK_ROWS; row < min_int((task + 1) * TASK_ROWS, round_up(g->rows, UNIT)); row += UNIT) {
 		for (int i = 0; i < UNIT; i++) {
@@ -153,14 +153,14 @@ static void gradient_direct_rows(void *ctx, int task, int worker)
 				continue;
 			}
 			const struct unit *u = unit_of(g, two, unit);
-			gather_float(cv, &u->big, unit % g->tall, q, a + i * a_width);
+			gather_values(cv, &u->big, unit % g->tall, q, a + i * a_width);
 			memcpy(b + i * b_width, u->small.at + ((size_t)(unit % g->tall - u->small.first) * (size_t)cv->g.q + (size_t)q) * (size_t)cv->cs_small,
 				(size_t)cv->cs_small * sizeof *b);
 		}
 		for (int c = 0; c < a_width; c += VW)
-			put(a_at(g, 0, c, row), (const vf[]){ vload(a + c), vload(a + (UNIT - 1) * a_width + c) });
+			panel_copy_rows(a_at(g, 0, c, row), a + c, a + (UNIT - 1) * a_width + c);
 		for (int c = 0; c < b_width; c += VW)
-			put(b_at(g, 0, c, row), (const vf[]){ vload(b + c), vload(b + (UNIT - 1) * b_width + c) });
+			panel_copy_rows(b_at(g, 0, c, row), b + c, b + (UNIT - 1) * b_width + c);
 	}
 }
 
@@ -171,7 +171,7 @@ ALWAYS void gradient_wino_rows(int m, const struct gradient *g, int task, int wo
 	struct unit two[2];
 	two_units(g, two, worker);
 	for (int row = task * TASK_ROWS; row < min_int((task + 1) * TASK_ROWS, round_up(g->rows, UNIT)); row += UNIT) {
-		const float *src[UNIT][WINO_MOST * WINO_MOST];
+		const value *src[UNIT][WINO_MOST * WINO_MOST];
 		vf v[UNIT][WINO_MOST * WINO_MOST];
 		for (int phase = 0; phase < 5; phase++) { /* 4: the small side */
 			for (int i = 0; i < UNIT; i++) {
@@ -193,7 +193,7 @@ ALWAYS void gradient_wino_rows(int m, const struct gradient *g, int task, int wo
 				}
 				UNROLL
 				for (int t = 0; t < points; t++)
-					put(phase < 4 ? a_at(g, t, phase * cv->cs_big + c, row) : b_at(g, t, c, row), (const vf[]){ v[0][t], v[UNIT - 1][t] });
+					panel_store_rows(phase < 4 ? a_at(g, t, phase * cv->cs_big + c, row) : b_at(g, t, c, row), v[0][t], v[UNIT - 1][t]);
 			}
 		}
 		/* Columns up to a whole panel. */

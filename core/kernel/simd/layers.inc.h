@@ -46,8 +46,8 @@ ALWAYS float slope_of(float y, enum dcg_activation act)
 struct bn_pass {
 	struct simd_backend *sb;
 	struct dcg_bn *bn;
-	const float *x, *y, *dy;
-	float *out;
+	const value *x, *y, *dy;
+	value *out;
 	const float *a, *b, *c; /* [cs] coefficients */
 	enum dcg_activation act;
 	size_t rows;
@@ -72,16 +72,16 @@ static void bn_moments(void *ctx, int task, int worker)
 		float sum[64] = { 0 }, mean[64], squares[64] = { 0 };
 		int n = min_int(64, cs - c0);
 		for (size_t r = first; r < end; r++) {
-			const float *x = p->x + r * (size_t)cs + c0;
+			const value *x = p->x + r * (size_t)cs + c0;
 			for (int c = 0; c < n; c++)
-				sum[c] += x[c];
+				sum[c] += float_of(x[c]);
 		}
 		for (int c = 0; c < n; c++)
 			mean[c] = sum[c] / (float)(end - first);
 		for (size_t r = first; r < end; r++) {
-			const float *x = p->x + r * (size_t)cs + c0;
+			const value *x = p->x + r * (size_t)cs + c0;
 			for (int c = 0; c < n; c++)
-				squares[c] += (x[c] - mean[c]) * (x[c] - mean[c]);
+				squares[c] += (float_of(x[c]) - mean[c]) * (float_of(x[c]) - mean[c]);
 		}
 		for (int c = 0; c < n; c++) {
 			double rest = (double)sum[c] - (double)mean[c] * (double)(end - first); /* what rounding the mean left */
@@ -92,7 +92,7 @@ static void bn_moments(void *ctx, int task, int worker)
 }
 
 /* Chan et al.: combine blocks in order. */
-static void bn_statistics(struct simd_backend *sb, struct dcg_bn *bn, const float *x, int update)
+static void bn_statistics(struct simd_backend *sb, struct dcg_bn *bn, const value *x, int update)
 {
 	struct bn_pass p = { .sb = sb, .bn = bn, .x = x, .rows = rows_of(&bn->s) };
 	int blocks = blocks_of(p.rows, BLOCK_ROWS), cs = bn->cs;
@@ -121,10 +121,10 @@ ALWAYS void normalise_rows(const struct bn_pass *p, size_t first, size_t end, en
 {
 	size_t cs = (size_t)p->bn->cs;
 	for (size_t r = first; r < end; r++) {
-		const float *x = p->x + r * cs;
-		float *y = p->out + r * cs;
+		const value *x = p->x + r * cs;
+		value *y = p->out + r * cs;
 		for (size_t c = 0; c < cs; c++)
-			y[c] = activate((x[c] - p->bn->mean[c]) * p->a[c] + p->b[c], act);
+			y[c] = value_of(activate((float_of(x[c]) - p->bn->mean[c]) * p->a[c] + p->b[c], act));
 	}
 }
 
@@ -136,8 +136,8 @@ static void bn_normalise(void *ctx, int task, int worker)
 	block_range(p, task, &first, &end);
 	EACH_ACTIVATION(p->act, normalise_rows(p, first, end, (enum dcg_activation)A))
 	if (p->act == DCG_TANH)
-		for (float *y = p->out + first * (size_t)p->bn->cs; y < p->out + end * (size_t)p->bn->cs; y++)
-			*y = tanh_of(*y);
+		for (value *y = p->out + first * (size_t)p->bn->cs; y < p->out + end * (size_t)p->bn->cs; y++)
+			*y = value_of(tanh_of(float_of(*y)));
 }
 
 static void bn_forward(struct dcg_backend *be, struct dcg_bn *bn, const struct dcg_tensor *x, struct dcg_tensor *y, enum dcg_activation act, enum dcg_bn_mode mode)
@@ -166,9 +166,9 @@ static void bn_forward(struct dcg_backend *be, struct dcg_bn *bn, const struct d
 }
 
 /* in_place: only x is there, and y's sign is worked out from it again. */
-ALWAYS float output_of(const struct bn_pass *p, const float *x, const float *y, size_t c, size_t channel, int in_place)
+ALWAYS float output_of(const struct bn_pass *p, const value *x, const value *y, size_t c, size_t channel, int in_place)
 {
-	return in_place ? (x[c] - p->bn->mean[channel]) * p->bn->slope[channel] + p->bn->shift[channel] : y[c];
+	return in_place ? (float_of(x[c]) - p->bn->mean[channel]) * p->bn->slope[channel] + p->bn->shift[channel] : float_of(y[c]);
 }
 
 ALWAYS void gradient_sums(const struct bn_pass *p, size_t first, size_t end, double *out, enum dcg_activation act, int in_place)
@@ -179,11 +179,11 @@ ALWAYS void gradient_sums(const struct bn_pass *p, size_t first, size_t end, dou
 		const float *mean = p->bn->mean + c0;
 		int n = min_int(64, cs - c0);
 		for (size_t r = first; r < end; r++) {
-			const float *x = p->x + r * (size_t)cs + c0, *y = p->y + r * (size_t)cs + c0, *dy = p->dy + r * (size_t)cs + c0;
+			const value *x = p->x + r * (size_t)cs + c0, *y = p->y + r * (size_t)cs + c0, *dy = p->dy + r * (size_t)cs + c0;
 			for (int c = 0; c < n; c++) {
-				float d = dy[c] * slope_of(output_of(p, x, y, (size_t)c, (size_t)(c0 + c), in_place), act);
+				float d = float_of(dy[c]) * slope_of(output_of(p, x, y, (size_t)c, (size_t)(c0 + c), in_place), act);
 				sum[c] += d;
-				dot[c] += d * (x[c] - mean[c]);
+				dot[c] += d * (float_of(x[c]) - mean[c]);
 			}
 		}
 		for (int c = 0; c < n; c++) {
@@ -211,10 +211,10 @@ ALWAYS void input_gradient(const struct bn_pass *p, size_t first, size_t end, en
 {
 	size_t cs = (size_t)p->bn->cs;
 	for (size_t r = first; r < end; r++) {
-		const float *x = p->x + r * cs, *y = p->y + r * cs, *dy = p->dy + r * cs;
-		float *dx = p->out + r * cs;
+		const value *x = p->x + r * cs, *y = p->y + r * cs, *dy = p->dy + r * cs;
+		value *dx = p->out + r * cs;
 		for (size_t c = 0; c < cs; c++)
-			dx[c] = dy[c] * slope_of(output_of(p, x, y, c, c, in_place), act) * p->a[c] + ((x[c] - p->bn->mean[c]) * p->b[c] + p->c[c]);
+			dx[c] = value_of(float_of(dy[c]) * slope_of(output_of(p, x, y, c, c, in_place), act) * p->a[c] + ((float_of(x[c]) - p->bn->mean[c]) * p->b[c] + p->c[c]));
 	}
 }
 
@@ -268,8 +268,8 @@ static void bn_backward(struct dcg_backend *be, struct dcg_bn *bn, const struct 
 }
 
 struct element_pass {
-	const float *x, *y;
-	float *out;
+	const value *x, *y;
+	value *out;
 	enum dcg_activation act;
 	size_t count;
 };
@@ -288,9 +288,9 @@ static void act_forward_task(void *ctx, int task, int worker)
 	(void)worker;
 	if (p->act == DCG_TANH)
 		for (size_t i = first; i < end; i++)
-			p->out[i] = tanh_of(p->x[i]);
+			p->out[i] = value_of(tanh_of(float_of(p->x[i])));
 	else
-		EACH_ACTIVATION(p->act, for (size_t i = first; i < end; i++) p->out[i] = activate(p->x[i], (enum dcg_activation)A))
+		EACH_ACTIVATION(p->act, for (size_t i = first; i < end; i++) p->out[i] = value_of(activate(float_of(p->x[i]), (enum dcg_activation)A)))
 }
 
 static void act_backward_task(void *ctx, int task, int worker)
@@ -298,7 +298,7 @@ static void act_backward_task(void *ctx, int task, int worker)
 	const struct element_pass *p = ctx;
 	size_t end, first = element_range(p, task, &end);
 	(void)worker;
-	EACH_ACTIVATION(p->act, for (size_t i = first; i < end; i++) p->out[i] = p->x[i] * slope_of(p->y[i], (enum dcg_activation)A))
+	EACH_ACTIVATION(p->act, for (size_t i = first; i < end; i++) p->out[i] = value_of(float_of(p->x[i]) * slope_of(float_of(p->y[i]), (enum dcg_activation)A)))
 }
 
 static size_t elements_of(const struct dcg_tensor *t)

@@ -1,15 +1,6 @@
 /* Weights to panels [point][k unit][NB][UNIT]: columns of panel j, k from k0 to k1 (multiples
  * of UNIT), for the products of one chunk. */
 
-static void put(panel *to, const vf *rows)
-{
-#if defined DCG_BF16
-	panel_store_pairs(to, rows[0], rows[1]);
-#else
-	panel_store(to, rows[0]);
-#endif
-}
-
 /* VW lanes of k's row of weights; beyond count zeros. */
 static vf weights_load(const float *w, int count)
 {
@@ -51,7 +42,7 @@ static void pack_forward_direct(const struct pass *p, int j, int k0, int k1, pan
 				c = 0, tap++;
 		}
 		for (int v = 0; v < 2; v++)
-			put(b + v * VW * UNIT, (const vf[]){ row[v][0], row[v][UNIT - 1] });
+			panel_store_rows(b + v * VW * UNIT, row[v][0], row[v][UNIT - 1]);
 	}
 }
 
@@ -80,7 +71,7 @@ ALWAYS void pack_forward_wino(int m, const struct pass *p, int j, int k0, int k1
 			}
 			UNROLL
 			for (int t = 0; t < points; t++)
-				put(b + (size_t)t * point + v * VW * UNIT, (const vf[]){ u[0][t], u[UNIT - 1][t] });
+				panel_store_rows(b + (size_t)t * point + v * VW * UNIT, u[0][t], u[UNIT - 1][t]);
 		}
 		if ((c += UNIT) == cv->cs_big)
 			c = 0, phase++;
@@ -119,7 +110,7 @@ ALWAYS void pack_backward_wino(int m, const struct pass *p, int j, int k0, int k
 				}
 				UNROLL
 				for (int at = 0; at < points; at++)
-					put(b + (size_t)at * point + v * VW * UNIT, (const vf[]){ u[0][at], u[UNIT - 1][at] });
+					panel_store_rows(b + (size_t)at * point + v * VW * UNIT, u[0][at], u[UNIT - 1][at]);
 			}
 	}
 }
@@ -140,7 +131,7 @@ static void pack_columns(const struct dcg_conv *cv, const float *const *rows, in
 			memset(t, 0, sizeof t);
 		for (int row = 0; row < min_int(VW, k1 - k); row += UNIT, b += NB * UNIT)
 			for (int v = 0; v < 2; v++)
-				put(b + v * VW * UNIT, (const vf[]){ vload(t + row * NB + v * VW), vload(t + (row + UNIT - 1) * NB + v * VW) });
+				panel_store_rows(b + v * VW * UNIT, vload(t + row * NB + v * VW), vload(t + (row + UNIT - 1) * NB + v * VW));
 	}
 }
 
@@ -193,7 +184,7 @@ static void pack_backward_direct(const struct pass *p, int j, int k0, int k1, pa
 		/* A tight layout of an odd number of channels: pairs straddle taps. */
 		n = 1;
 		for (int c = 0; c < NB; c++)
-			b[c * UNIT + k % UNIT] = panel_of(rows[c] ? rows[c][inner] : 0);
+			b[c * UNIT + k % UNIT] = value_of(rows[c] ? rows[c][inner] : 0);
 		k++;
 		b += k % UNIT ? 0 : NB * UNIT;
 	}

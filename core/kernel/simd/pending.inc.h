@@ -1,6 +1,6 @@
 /* Rows of one picture, with what the tensor has pending done to them. */
 struct rows {
-	const float *at; /* row first */
+	const value *at; /* row first */
 	int first;
 };
 
@@ -9,29 +9,51 @@ static inline __attribute__((always_inline)) float activate(float v, enum dcg_ac
 	return act == DCG_RELU ? (v > 0 ? v : 0) : act == DCG_LEAKY_RELU ? (v > 0 ? v : v * DCG_LEAKY_SLOPE) : v;
 }
 
-static inline __attribute__((always_inline)) void activate_pixels(const struct dcg_pending *p, const float *x, float *y, size_t pixels, size_t cs, enum dcg_activation act)
+#if defined DCG_BF16
+static inline __attribute__((always_inline)) vf activate_vector(vf v, enum dcg_activation act)
 {
-	if (!p->mean) {
-		for (size_t i = 0; i < pixels * cs; i++)
-			y[i] = activate(x[i], act);
+	return act == DCG_RELU ? vmax(v, vzero()) : act == DCG_LEAKY_RELU ? vmax(v, vmul(v, vset(DCG_LEAKY_SLOPE))) : v;
+}
+#endif
+
+/* A row of n values; whole vectors in bf16, whose rounding the compiler would spell out. */
+static inline __attribute__((always_inline)) void activate_row(const struct dcg_pending *p, const value *x, value *y, size_t n, enum dcg_activation act, int normalise)
+{
+	size_t c = 0;
+#if defined DCG_BF16
+	for (; c + VW <= n; c += VW) {
+		vf v = value_load(x + c);
+		if (normalise) /* to the same sign as bn_backward */
+			v = vadd(vmul(vsub(v, vload(p->mean + c)), vload(p->scale + c)), vload(p->bias + c));
+		value_store(y + c, activate_vector(v, act));
+	}
+#endif
+	for (; c < n; c++)
+		y[c] = value_of(activate(normalise ? (float_of(x[c]) - p->mean[c]) * p->scale[c] + p->bias[c] : float_of(x[c]), act));
+}
+
+static inline __attribute__((always_inline)) void activate_pixels(const struct dcg_pending *pending, const value *x, value *y, size_t pixels, size_t cs, enum dcg_activation act)
+{
+	const struct dcg_pending p = *pending; /* no store through y can change it */
+	if (!p.mean) {
+		activate_row(&p, x, y, pixels * cs, act, 0);
 		return;
 	}
 	for (size_t i = 0; i < pixels; i++, x += cs, y += cs)
-		for (size_t c = 0; c < cs; c++)
-			y[c] = activate((x[c] - p->mean[c]) * p->scale[c] + p->bias[c], act);
+		activate_row(&p, x, y, cs, act, 1);
 }
 
 /* Rows h0 .. h1-1 (those inside the picture) of picture n; stage has room for them. */
-static struct rows rows_of_picture(const struct dcg_tensor *t, int n, int h0, int h1, float *stage)
+static struct rows rows_of_picture(const struct dcg_tensor *t, int n, int h0, int h1, value *stage)
 {
 	size_t row = (size_t)t->s.w * (size_t)t->cs;
-	const float *picture = t->data + (size_t)n * (size_t)t->s.h * row;
+	const value *picture = (const value *)t->data + (size_t)n * (size_t)t->s.h * row;
 	if (!t->pending.on)
 		return (struct rows){ picture, 0 };
 	h0 = h0 > 0 ? h0 : 0, h1 = h1 < t->s.h ? h1 : t->s.h;
 	if (h0 >= h1)
 		return (struct rows){ picture, 0 };
-	const float *x = picture + (size_t)h0 * row;
+	const value *x = picture + (size_t)h0 * row;
 	size_t pixels = (size_t)(h1 - h0) * (size_t)t->s.w, cs = (size_t)t->cs;
 	switch (t->pending.act) {
 	case DCG_RELU: activate_pixels(&t->pending, x, stage, pixels, cs, DCG_RELU); break;

@@ -19,7 +19,7 @@ struct pass {
 	struct dcg_backend *be;
 	const struct dcg_conv *cv;
 	const struct dcg_tensor *in;
-	float *out;
+	value *out;
 	const float *w;
 	int m, points;         /* Winograd's m, or 0; points of the transform */
 	int phase;             /* direct backward: of the big pixels */
@@ -27,11 +27,11 @@ struct pass {
 	int k, pitch, panels;  /* inner dimension; A's pitch; panels of columns */
 	int block, chunk;      /* units in a product's task, and in a chunk, at most */
 	int make_units;        /* units in a task that makes rows */
-	int straight;          /* rows of products are pixels of the small side, in order */
+	int straight;          /* rows of products are pixels of the small side, in order, and floats */
 	int first, count;      /* the present chunk */
 	size_t a_point;        /* panels between A's points */
 	panel *a;
-	void (*make)(const struct pass *p, int unit, int row, float *stage);
+	void (*make)(const struct pass *p, int unit, int row, value *stage);
 	void (*pack)(const struct pass *p, int j, int k0, int k1, panel *b);
 	void (*store)(const struct pass *p, int j, int row, int rows, const float *c);
 };
@@ -86,7 +86,7 @@ static void make_task(void *ctx, int task, int worker)
 	const struct pass *p = ctx;
 	int end = min_int((task + 1) * p->make_units, p->count);
 	for (int u = task * p->make_units; u < end; u++)
-		p->make(p, p->first + u, u * p->wide, (float *)(void *)scratch_of(p->be, worker));
+		p->make(p, p->first + u, u * p->wide, (value *)(void *)scratch_of(p->be, worker));
 }
 
 static void product_task(void *ctx, int task, int worker)
@@ -101,7 +101,7 @@ static void product_task(void *ctx, int task, int worker)
 	for (int row = u * p->wide; row < end; row += most) {
 		int rows = min_int(most, end - row);
 		size_t at = (size_t)(p->first * p->wide + row);
-		float *to = straight ? p->out + at * (size_t)p->cv->cs_small + j * NB : c;
+		float *to = straight ? (float *)(void *)(p->out + at * (size_t)p->cv->cs_small + j * NB) : c;
 		ptrdiff_t pitch = straight ? p->cv->cs_small : NB;
 		if (p->k == 0)
 			memset(c, 0, (size_t)rows * NB * sizeof *c);

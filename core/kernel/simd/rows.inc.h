@@ -10,21 +10,35 @@ static int max_int(int a, int b) { return a > b ? a : b; }
 static char *scratch_of(struct dcg_backend *be, int worker) { return ((struct simd_backend *)be)->scratch[worker]; }
 static char *shared_of(struct dcg_backend *be) { return ((struct simd_backend *)be)->shared; }
 
-static void line_copy(panel *dst, const float *src, int n)
+#if defined DCG_AVX512
+static __mmask32 line_words(int n)
 {
-#if defined DCG_BF16
-	int i = 0;
-	for (; i + VW <= n; i += VW)
-		panel_store(dst + i, vload(src + i));
-	for (; i < n; i++)
-		dst[i] = panel_of(src[i]);
+	return (__mmask32)(((uint64_t)1 << n * (int)(sizeof(panel) / 2)) - 1);
+}
+#endif
+
+/* At most a line in AVX-512, where a call for a few bytes would cost more than they do. */
+static inline void line_copy(panel *to, const value *from, int n)
+{
+#if defined DCG_AVX512
+	const __mmask32 words = line_words(n);
+	_mm512_mask_storeu_epi16(to, words, _mm512_maskz_loadu_epi16(words, from));
 #else
-	memcpy(dst, src, (size_t)n * sizeof *dst);
+	memcpy(to, from, (size_t)n * sizeof *to);
+#endif
+}
+
+static inline void line_zero(panel *to, int n)
+{
+#if defined DCG_AVX512
+	_mm512_mask_storeu_epi16(to, line_words(n), _mm512_setzero_si512());
+#else
+	memset(to, 0, (size_t)n * sizeof *to);
 #endif
 }
 
 /* n elements of a row of A from k on. */
-static void row_copy(panel *row, int k, const float *src, int n)
+static void row_copy(panel *row, int k, const value *src, int n)
 {
 	for (int end = k + n, m; k < end; k += m, src += m) {
 		m = AG == 1 ? n : min_int(end - k, LINE - k % LINE);
@@ -36,7 +50,7 @@ static void row_zero(panel *row, int k, int n)
 {
 	for (int end = k + n, m; k < end; k += m) {
 		m = AG == 1 ? n : min_int(end - k, LINE - k % LINE);
-		memset(a_inner(row, k), 0, (size_t)m * sizeof *row);
+		line_zero(a_inner(row, k), m);
 	}
 }
 
@@ -60,7 +74,7 @@ static void gather_taps(const struct dcg_conv *cv, const struct rows *in, int p,
 }
 
 /* Pixels of the big side under tile (ty, tx) in a phase; NULL outside. */
-ALWAYS void tile_pixels(int m, const struct dcg_conv *cv, const struct rows *in, int phase, int ty, int tx, const float **src)
+ALWAYS void tile_pixels(int m, const struct dcg_conv *cv, const struct rows *in, int phase, int ty, int tx, const value **src)
 {
 	for (int i = 0; i <= m; i++)
 		for (int j = 0; j <= m; j++) {
@@ -71,7 +85,7 @@ ALWAYS void tile_pixels(int m, const struct dcg_conv *cv, const struct rows *in,
 }
 
 /* Pixels of the small side in tile (ty, tx); NULL outside. */
-ALWAYS void tile_outputs(int m, const struct dcg_conv *cv, const struct rows *in, int ty, int tx, const float **src)
+ALWAYS void tile_outputs(int m, const struct dcg_conv *cv, const struct rows *in, int ty, int tx, const value **src)
 {
 	for (int i = 0; i < m; i++)
 		for (int j = 0; j < m; j++)
@@ -79,20 +93,20 @@ ALWAYS void tile_outputs(int m, const struct dcg_conv *cv, const struct rows *in
 				: in->at + ((size_t)(m * ty + i - in->first) * (size_t)cv->g.q + (size_t)(m * tx + j)) * (size_t)cv->cs_small;
 }
 
-ALWAYS void data_vectors(int m, vf *v, const float *const *src, int c)
+ALWAYS void data_vectors(int m, vf *v, const value *const *src, int c)
 {
 	vf d[WINO_MOST * WINO_MOST];
 	UNROLL
 	for (int i = 0; i < (m + 1) * (m + 1); i++)
-		d[i] = src[i] ? vload(src[i] + c) : vzero();
+		d[i] = src[i] ? value_load(src[i] + c) : vzero();
 	wino_data_2d(m, v, d);
 }
 
-ALWAYS void output_vectors(int m, vf *z, const float *const *src, int k)
+ALWAYS void output_vectors(int m, vf *z, const value *const *src, int k)
 {
 	vf y[WINO_MOST * WINO_MOST];
 	UNROLL
 	for (int i = 0; i < m * m; i++)
-		y[i] = src[i] ? vload(src[i] + k) : vzero();
+		y[i] = src[i] ? value_load(src[i] + k) : vzero();
 	wino_out_adjoint_2d(m, z, y);
 }

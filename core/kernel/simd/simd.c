@@ -9,13 +9,24 @@ static int no_memory(struct dcg_error *err, const char *what)
 	return dcg_error_set(err, DCG_ENOMEM, "%s: out of memory", what);
 }
 
-int dcg_simd_open(struct dcg_base **ret, struct dcg_error *err)
+static int open_with(struct dcg_base **ret, int bf16, struct dcg_error *err)
 {
 	struct simd_backend *sb = calloc(1, sizeof *sb);
 	if (!sb)
 		return no_memory(err, "backend");
+	sb->bf16 = bf16;
 	*ret = &sb->base;
 	return 0;
+}
+
+int dcg_simd_open(struct dcg_base **ret, struct dcg_error *err)
+{
+	return open_with(ret, 0, err);
+}
+
+int dcg_simd_open_bf16(struct dcg_base **ret, struct dcg_error *err)
+{
+	return open_with(ret, 1, err);
 }
 
 void dcg_simd_close(struct dcg_backend *be)
@@ -62,7 +73,9 @@ int dcg_simd_scratch(struct dcg_backend *be, size_t scratch_bytes, size_t shared
 static int new_tensor(struct dcg_backend *be, struct dcg_tensor **ret, struct dcg_shape shape, struct dcg_tensor *storage, const struct dcg_tensor *after, struct dcg_error *err)
 {
 	struct dcg_shape padded = shape;
-	size_t count, begin = after ? (size_t)(after->data - storage->data) + after->count : 0;
+	int bf16 = ((struct simd_backend *)be)->bf16;
+	size_t count, bytes = bf16 ? sizeof(uint16_t) : sizeof(float);
+	size_t begin = after ? (size_t)((char *)after->data - (char *)storage->data) / bytes + after->count : 0;
 	int r = dcg_shape_check(shape, &count, err);
 	if (r)
 		return r;
@@ -75,14 +88,15 @@ static int new_tensor(struct dcg_backend *be, struct dcg_tensor **ret, struct dc
 		return no_memory(err, "tensor");
 	t->s = shape;
 	t->cs = padded.c;
+	t->bf16 = bf16;
 	t->count = count;
 	t->is_view = storage != NULL;
 	if (!storage)
-		r = dcg_table_floats(be, &t->data, count, "activations", err);
+		r = dcg_table_alloc(be, &t->data, count, bytes, "activations", err);
 	else if (count > storage->count - begin)
 		r = dcg_error_set(err, DCG_EINVAL, "tensor: expected at most %zu values in the memory of another, found %zu", storage->count - begin, count);
 	else
-		t->data = storage->data + begin;
+		t->data = (char *)storage->data + begin * bytes;
 	if (r) {
 		free(t);
 		return r;
@@ -110,16 +124,31 @@ void dcg_simd_tensor_free(struct dcg_tensor *t)
 	free(t);
 }
 
-/* Element i, of channel c, with what is pending. */
+static float get(const struct dcg_tensor *t, size_t i)
+{
+	return t->bf16 ? dcg_simd_float_of(((const uint16_t *)t->data)[i]) : ((const float *)t->data)[i];
+}
+
+static void put(struct dcg_tensor *t, size_t i, float v)
+{
+	if (t->bf16)
+		((uint16_t *)t->data)[i] = dcg_simd_bf16_of(v);
+	else
+		((float *)t->data)[i] = v;
+}
+
+/* Element i, of channel c, with what is pending: as convolutions see it. */
 static float value_at(const struct dcg_tensor *t, size_t i, size_t c)
 {
 	const struct dcg_pending *p = &t->pending;
-	float v = t->data[i];
+	float v = get(t, i);
 	if (!p->on)
 		return v;
 	if (p->mean)
 		v = (v - p->mean[c]) * p->scale[c] + p->bias[c];
-	return v > 0 || p->act == DCG_LINEAR ? v : p->act == DCG_RELU ? 0 : v * DCG_LEAKY_SLOPE;
+	if (!(v > 0) && p->act != DCG_LINEAR)
+		v = p->act == DCG_RELU ? 0 : v * DCG_LEAKY_SLOPE;
+	return t->bf16 ? dcg_simd_float_of(dcg_simd_bf16_of(v)) : v;
 }
 
 static size_t plane(const struct dcg_tensor *t)
@@ -135,7 +164,7 @@ void dcg_simd_tensor_write(struct dcg_backend *be, struct dcg_tensor *t, const f
 	for (size_t n = 0; n < (size_t)t->s.n; n++)
 		for (size_t c = 0; c < channels; c++)
 			for (size_t i = 0; i < pixels; i++)
-				t->data[(n * pixels + i) * cs + c] = nchw[(n * channels + c) * pixels + i];
+				put(t, (n * pixels + i) * cs + c, nchw[(n * channels + c) * pixels + i]);
 }
 
 void dcg_simd_tensor_read(struct dcg_backend *be, const struct dcg_tensor *t, float *nchw)
@@ -166,7 +195,7 @@ static void picture_in(void *ctx, int n, int worker)
 	for (size_t r = first; r < first + (size_t)p->t->s.h; r++)
 		for (size_t x = 0; x < w; x++)
 			for (size_t c = 0; c < channels; c++)
-				p->t->data[(r * w + x) * cs + c] = p->value_of[p->in[(r * w + (mirrored ? w - 1 - x : x)) * channels + c]];
+				put(p->t, (r * w + x) * cs + c, p->value_of[p->in[(r * w + (mirrored ? w - 1 - x : x)) * channels + c]]);
 }
 
 void dcg_simd_tensor_from_images(struct dcg_backend *be, struct dcg_tensor *t, const uint8_t *nhwc, const uint8_t *flip)
@@ -209,8 +238,10 @@ int dcg_simd_param_new(struct dcg_backend *be, struct dcg_param **ret, int k, in
 		free(p);
 		return r;
 	}
-	for (int i = 1; i < DCG_PARTS; i++)
-		p->part[i] = p->part[i - 1] + pitch;
+	/* What may never be written comes last: it takes no pages then. */
+	static const enum dcg_part order[DCG_PARTS] = { DCG_VALUE, DCG_MOMENT1, DCG_MOMENT2, DCG_GRAD, DCG_AVERAGE };
+	for (size_t i = 1; i < DCG_PARTS; i++)
+		p->part[order[i]] = p->part[DCG_VALUE] + i * pitch;
 	*ret = p;
 	return 0;
 }
@@ -226,6 +257,11 @@ void dcg_simd_param_free(struct dcg_param *p)
 size_t dcg_simd_param_count(const struct dcg_param *p)
 {
 	return p->count;
+}
+
+void dcg_simd_param_share_grad(struct dcg_param *p, struct dcg_param *of)
+{
+	p->part[DCG_GRAD] = of->part[DCG_GRAD];
 }
 
 /* Memory [taps][c][k]; PyTorch [k][c][taps]. */
@@ -347,11 +383,11 @@ void dcg_simd_bce(struct dcg_backend *be, const struct dcg_tensor *logits, float
 	int n = logits->s.n;
 	(void)be;
 	for (int i = 0; i < n; i++) {
-		double x = (double)logits->data[i * logits->cs], e = exp(-fabs(x)), s = x >= 0 ? 1 / (1 + e) : e / (1 + e);
+		double x = (double)get(logits, (size_t)i * (size_t)logits->cs), e = exp(-fabs(x)), s = x >= 0 ? 1 / (1 + e) : e / (1 + e);
 		loss += (x > 0 ? x : 0) - x * y + log1p(e);
 		output += s;
 		if (dlogits)
-			dlogits->data[i * dlogits->cs] = (float)((s - y) / n);
+			put(dlogits, (size_t)i * (size_t)dlogits->cs, (float)((s - y) / n));
 	}
 	ret->loss = (float)(loss / n);
 	ret->mean_output = (float)(output / n);

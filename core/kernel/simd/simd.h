@@ -1,15 +1,19 @@
 /* What the hand-written tables (avx2, avx512, avx512-bf16) share: data layouts and the
- * plan of a convolution. Included only by the files in this folder.
+ * plan of a convolution. Included only by the files in this folder and in kernel/amx/.
  *
- * Tensors are fp32 [N][H][W][cs]: channels innermost, padded with zeros to a multiple of
- * 16, or tight (cs = C) below 8 channels: pictures. Weights are [R][S][C][K] in every
- * part; PyTorch's order exists only in param_read and param_write.
+ * Tensors are [N][H][W][cs]: channels innermost, padded with zeros to a multiple of
+ * 16, or tight (cs = C) below 8 channels: pictures. Their values are fp32, or, in tables that
+ * multiply in bf16, bf16: what is computed is rounded, to the nearest even, where it is stored.
+ * Weights are fp32 [R][S][C][K] in every part; PyTorch's order exists only in param_read and
+ * param_write.
  *
  * A product is rows x K times K x columns: A is gathered or transformed, chunk by chunk, into
  * memory that all workers share; B is weights that a worker packs or transforms, panel by
  * panel, into its own cache, for the chunk at hand. Neither is kept. */
 #ifndef DCG_KERNEL_SIMD_SIMD_H
 #define DCG_KERNEL_SIMD_SIMD_H
+
+#include <string.h>
 
 #include "kernel/table.h"
 
@@ -25,15 +29,16 @@ struct dcg_pending {
 struct dcg_tensor {
 	struct dcg_shape s;
 	int cs;
-	float *data;
-	size_t count; /* floats in data */
+	int bf16; /* data's format: uint16_t; else float */
+	void *data;
+	size_t count; /* values in data */
 	int is_view;  /* data belongs to another */
 	struct dcg_pending pending;
 };
 
 struct dcg_param {
 	size_t count;
-	float *part[DCG_PARTS]; /* one allocation, at part[0] */
+	float *part[DCG_PARTS]; /* one allocation, at part[0], but for a gradient that is another's */
 	int k, c, taps;         /* order [taps][c][k]; vectors: k = count, c = taps = 1 */
 };
 
@@ -70,6 +75,7 @@ enum { DCG_SIMD_BLOCK_ROWS = 256 };
 
 struct simd_backend {
 	struct dcg_base base; /* first */
+	int bf16;             /* of its tensors */
 	size_t scratch_bytes, shared_bytes; /* a worker's; common */
 	char **scratch;                     /* [threads] */
 	char *shared;
@@ -90,6 +96,7 @@ void dcg_simd_tensor_to_images(struct dcg_backend *be, const struct dcg_tensor *
 int dcg_simd_param_new(struct dcg_backend *be, struct dcg_param **ret, int k, int c, int taps, struct dcg_error *err);
 void dcg_simd_param_free(struct dcg_param *p);
 size_t dcg_simd_param_count(const struct dcg_param *p);
+void dcg_simd_param_share_grad(struct dcg_param *p, struct dcg_param *of);
 void dcg_simd_param_read(struct dcg_backend *be, const struct dcg_param *p, enum dcg_part part, float *out);
 void dcg_simd_param_write(struct dcg_backend *be, struct dcg_param *p, enum dcg_part part, const float *in);
 struct dcg_param *dcg_simd_conv_weights(struct dcg_conv *conv);
@@ -105,6 +112,23 @@ void dcg_simd_bce(struct dcg_backend *be, const struct dcg_tensor *logits, float
 static inline int dcg_simd_channel_stride(int c)
 {
 	return c < 8 ? c : (c + 15) / 16 * 16;
+}
+
+static inline float dcg_simd_float_of(uint16_t bf16)
+{
+	uint32_t u = (uint32_t)bf16 << 16;
+	float x;
+	memcpy(&x, &u, sizeof x);
+	return x;
+}
+
+/* Without branches, so that loops around it become vector code. */
+static inline uint16_t dcg_simd_bf16_of(float x)
+{
+	uint32_t u;
+	memcpy(&u, &x, sizeof u);
+	uint32_t nearest = (u + 0x7fff + (u >> 16 & 1)) >> 16, quiet = u >> 16 | 0x40;
+	return (uint16_t)((u & 0x7fffffff) > 0x7f800000 ? quiet : nearest); /* a NaN stays one */
 }
 
 #endif

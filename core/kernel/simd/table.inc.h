@@ -31,7 +31,7 @@ static void measure(struct dcg_backend *be, const struct dcg_conv *cv, size_t *o
 	struct pass p = forward_pass(be, cv);
 	int forward_rows = is_wino(cv->forward) ? 2 * p.m + 2 : g->r, backward_rows = is_wino(cv->backward) ? wino_m(cv->backward) : g->r / g->stride + 4;
 	size_t big = (size_t)forward_rows * (size_t)g->w * (size_t)cv->cs_big, small = (size_t)backward_rows * (size_t)g->q * (size_t)cv->cs_small;
-	*own = largest(largest(big, small) * sizeof(float), largest(pass_scratch(&p), gradient_scratch(cv)));
+	*own = largest(largest(big, small) * sizeof(value), largest(pass_scratch(&p), gradient_scratch(cv)));
 	*shared = largest(pass_shared(&p), gradient_shared(cv));
 	if (cv->backward == FORM_SCATTER) {
 		*own = largest(*own, scatter_scratch(cv));
@@ -103,6 +103,7 @@ void DCG_TABLE(struct dcg_ops *ops)
 		.param_count = dcg_simd_param_count,
 		.param_read = dcg_simd_param_read,
 		.param_write = dcg_simd_param_write,
+		.param_share_grad = dcg_simd_param_share_grad,
 		.adam = adam,
 		.close = dcg_simd_close,
 	};

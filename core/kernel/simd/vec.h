@@ -1,10 +1,13 @@
 /* The vector type that the .inc.h files of this folder are written in. The including file defines
- * DCG_AVX512 (16 floats) or DCG_AVX2 (8), and may define DCG_BF16 (products in bf16). */
+ * DCG_AVX512 (16 floats) or DCG_AVX2 (8), and may define DCG_BF16 (tensors and products in bf16). */
 #ifndef DCG_KERNEL_SIMD_VEC_H
 #define DCG_KERNEL_SIMD_VEC_H
 
 #include <immintrin.h>
 #include <stdint.h>
+#include <string.h>
+
+#include "kernel/simd/simd.h"
 
 /* Loops of a constant number of turns over vectors in registers: at -O2 too. */
 #define UNROLL _Pragma("GCC unroll 25")
@@ -65,18 +68,21 @@ static inline void vtranspose(vf *v)
 		v[i] = t[i];
 }
 
-/* Panels: what products are computed from. fp32: a float each. bf16: two consecutive k
- * side by side in 4 bytes, so that both formats step 4 bytes of k (UNIT k). */
+/* Values: what tensors hold. Panels: what products are computed from, values too. fp32: a float
+ * each. bf16: two consecutive k side by side in 4 bytes, so that both formats step 4 bytes of k
+ * (UNIT k). */
 #if defined DCG_BF16
-typedef uint16_t panel;
+typedef uint16_t value, panel;
 enum { UNIT = 2 };
-static inline void panel_store(panel *p, vf v)
+static inline float float_of(value v) { return dcg_simd_float_of(v); }
+static inline value value_of(float x) { return dcg_simd_bf16_of(x); }
+static inline vf value_load(const value *p)
+{
+	return (vf)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)p)), 16);
+}
+static inline void value_store(value *p, vf v)
 {
 	_mm256_storeu_si256((__m256i *)(void *)p, (__m256i)_mm512_cvtneps_pbh(v));
-}
-static inline panel panel_of(float x)
-{
-	return (panel)_mm_extract_epi16((__m128i)_mm_cvtneps_pbh(_mm_set_ss(x)), 0);
 }
 /* acc += a[k] b[k] + a[k+1] b[k+1]: a: 4 bytes for all lanes, b: VW pairs. */
 static inline vf vdot(vf acc, const panel *a, __m512i b)
@@ -88,20 +94,44 @@ static inline vf vdot(vf acc, const panel *a, __m512i b)
 typedef __m512i vpanel;
 static inline vpanel panel_load(const panel *p) { return _mm512_loadu_si512(p); }
 /* Two rows of k as pairs: both in one register, k1 in the upper half, then woven. */
-static inline void panel_store_pairs(panel *p, vf k0, vf k1)
+static inline void panel_weave(panel *p, __m512i rows)
 {
 	const __m512i weave = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-	_mm512_storeu_si512(p, _mm512_permutexvar_epi16(weave, (__m512i)_mm512_cvtne2ps_pbh(k1, k0)));
+	_mm512_storeu_si512(p, _mm512_permutexvar_epi16(weave, rows));
+}
+static inline void panel_store_rows(panel *p, vf k0, vf k1) { panel_weave(p, (__m512i)_mm512_cvtne2ps_pbh(k1, k0)); }
+static inline void panel_copy_rows(panel *p, const value *k0, const value *k1)
+{
+	__m256i low = _mm256_loadu_si256((const __m256i *)(const void *)k0), high = _mm256_loadu_si256((const __m256i *)(const void *)k1);
+	panel_weave(p, _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1));
 }
 #else
-typedef float panel;
+typedef float value, panel;
 enum { UNIT = 1 };
-static inline void panel_store(panel *p, vf v) { vstore(p, v); }
-static inline panel panel_of(float x) { return x; }
+static inline float float_of(value v) { return v; }
+static inline value value_of(float x) { return x; }
+static inline vf value_load(const value *p) { return vload(p); }
+static inline void value_store(value *p, vf v) { vstore(p, v); }
 typedef vf vpanel;
 static inline vpanel panel_load(const panel *p) { return vload(p); }
 static inline vf vdot(vf acc, const panel *a, vpanel b) { return vfma(vset(*a), b, acc); }
+/* UNIT rows of k: here one. */
+static inline void panel_store_rows(panel *p, vf k0, vf k1) { (void)k1, vstore(p, k0); }
+static inline void panel_copy_rows(panel *p, const value *k0, const value *k1) { (void)k1, vstore(p, vload(k0)); }
 #endif
+
+/* n floats as values. */
+static inline void values_store(value *to, const float *from, int n)
+{
+#if defined DCG_BF16
+	for (; n >= VW; n -= VW, to += VW, from += VW)
+		value_store(to, vload(from));
+	for (int i = 0; i < n; i++)
+		to[i] = value_of(from[i]);
+#else
+	memcpy(to, from, (size_t)n * sizeof *to);
+#endif
+}
 
 enum {
 	NB = 2 * VW, /* columns of a packed panel */
