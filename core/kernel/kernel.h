@@ -76,7 +76,7 @@ struct dcg_ops {
 	 * backward alone. */
 	int in_place;
 
-	/* Tensors. New ones hold zeros. */
+	/* Tensors. New ones hold zeros. What is stored is rounded to the table's number format. */
 	int (*tensor_new)(struct dcg_backend *be, struct dcg_tensor **ret, struct dcg_shape shape, struct dcg_error *err);
 	/* A tensor on the memory of another one, which must be at least as large and outlive it:
 	 * writing one destroys the other. It begins behind `after`, a view of the same memory, or

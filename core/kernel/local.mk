@@ -26,7 +26,7 @@ libdcgan_avx512_la_SOURCES = core/kernel/simd/avx512.c $(SIMD_FILES)
 libdcgan_avx512_la_CFLAGS = $(SIMD_CFLAGS) $(AVX512_CFLAGS)
 libdcgan_avx512_bf16_la_SOURCES = core/kernel/simd/avx512_bf16.c $(SIMD_FILES)
 libdcgan_avx512_bf16_la_CFLAGS = $(SIMD_CFLAGS) $(AVX512_CFLAGS) -mavx512bf16
-libdcgan_core_la_SOURCES += core/kernel/simd/simd.c
+libdcgan_core_la_SOURCES += core/kernel/simd/simd.c core/kernel/simd/tensors.c
 libdcgan_core_la_LIBADD += libdcgan-avx2.la libdcgan-avx512.la libdcgan-avx512-bf16.la
 if AMX
 noinst_LTLIBRARIES += libdcgan-amx.la

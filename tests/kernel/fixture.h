@@ -17,7 +17,7 @@ struct tolerance {
 	double each;
 };
 extern const struct tolerance fp32;
-/* Of the products of a table: its number format's. Everything else is fp32 in all. */
+/* Of the products of a table: its number format's. Everything else is computed in fp32 in all. */
 const struct tolerance *tolerance_of(const char *kernel);
 /* Of what is computed in fp32 and then stored in a tensor of the table, to 8 bits in bf16: half
  * a unit in the last place is at most 2^-8 of the value. */

@@ -188,7 +188,7 @@ static void phase_products(const struct pass *p, int block, int range, int colum
 			product(images, columns, runs, count, first ? rest : NULL, WIDE, rest, WIDE);
 			value *pixels = (value *)out->data + (size_t)image * picture + ((size_t)y * (size_t)out->s.w + (size_t)x) * (size_t)out->cs + column_panel * WIDE;
 			for (int n = 0; end >= steps && n < images; n++)
-				values_store(pixels + (size_t)n * picture, rest + n * WIDE, columns);
+				values_store(pixels + (size_t)n * picture, rest + n * WIDE, (size_t)columns);
 		}
 		first = end;
 	} while (first < steps);

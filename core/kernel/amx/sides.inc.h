@@ -10,9 +10,9 @@ enum { STEP = 2 * TILE, WIDE = 32 /* images a block, channels a step, columns a 
 enum { GATHERED_MOST = 256 /* taps of a pixel with few channels, side by side as its channels */ };
 
 #if defined DCG_TILES_PLAIN
-static void values_store(value *to, const float *from, int n)
+static void values_store(value *to, const float *from, size_t n)
 {
-	for (int i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++)
 		to[i] = value_of(from[i]);
 }
 static void put_row(value *to, const float *v)

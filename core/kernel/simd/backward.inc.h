@@ -35,7 +35,7 @@ static void store_backward_direct(const struct pass *p, int j, int row, int rows
 	for (int i = 0; i < rows; i++, c += NB) {
 		int unit = (row + i) / p->wide, n = unit / p->tall;
 		size_t h = (size_t)(p->phase / st + st * (unit % p->tall)), w = (size_t)(p->phase % st + st * ((row + i) % p->wide));
-		values_store(p->out + (((size_t)n * (size_t)cv->g.h + h) * (size_t)cv->g.w + w) * (size_t)cv->cs_big + j * NB, c, channels);
+		values_store(p->out + (((size_t)n * (size_t)cv->g.h + h) * (size_t)cv->g.w + w) * (size_t)cv->cs_big + j * NB, c, (size_t)channels);
 	}
 }
 
@@ -53,7 +53,7 @@ static void store_backward_full(const struct pass *p, int j, int row, int rows, 
 {
 	int columns = p->cv->taps * p->cv->cs_big, n = min_int(NB, columns - j * NB);
 	for (int i = 0; i < rows; i++)
-		values_store(p->out + (size_t)(row + i) * (size_t)columns + j * NB, c + i * NB, n);
+		values_store(p->out + (size_t)(row + i) * (size_t)columns + j * NB, c + i * NB, (size_t)n);
 }
 
 /* ---- Winograd: Z = A dY A^T is shared by the four phases ------------------------------- */
@@ -227,7 +227,7 @@ static void scatter_task(void *ctx, int task, int worker)
 		}
 	}
 	if (SUMS_APART)
-		values_store(out, sum, (int)p->picture);
+		values_store(out, sum, p->picture);
 }
 
 static void conv_backward_data(struct dcg_backend *be, struct dcg_conv *cv, const struct dcg_tensor *small, struct dcg_tensor *big)

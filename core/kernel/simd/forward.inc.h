@@ -21,7 +21,7 @@ static void store_forward_direct(const struct pass *p, int j, int row, int rows,
 		if (channels == NB)
 			value_store(out, vload(c)), value_store(out + VW, vload(c + VW));
 		else
-			values_store(out, c, channels);
+			values_store(out, c, (size_t)channels);
 }
 
 ALWAYS void make_forward_wino(int m, const struct pass *p, int unit, int row, value *stage)

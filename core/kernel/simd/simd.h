@@ -83,7 +83,7 @@ struct simd_backend {
 	size_t reduce_count;
 };
 
-/* Not vector code: kernel/simd/simd.c. */
+/* Not vector code: kernel/simd/simd.c, tensors.c. */
 void dcg_simd_close(struct dcg_backend *be);
 int dcg_simd_scratch(struct dcg_backend *be, size_t scratch_bytes, size_t shared_bytes, struct dcg_error *err);
 int dcg_simd_tensor_new(struct dcg_backend *be, struct dcg_tensor **ret, struct dcg_shape shape, struct dcg_error *err);

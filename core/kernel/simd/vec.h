@@ -121,15 +121,15 @@ static inline void panel_copy_rows(panel *p, const value *k0, const value *k1) {
 #endif
 
 /* n floats as values. */
-static inline void values_store(value *to, const float *from, int n)
+static inline void values_store(value *to, const float *from, size_t n)
 {
 #if defined DCG_BF16
 	for (; n >= VW; n -= VW, to += VW, from += VW)
 		value_store(to, vload(from));
-	for (int i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++)
 		to[i] = value_of(from[i]);
 #else
-	memcpy(to, from, (size_t)n * sizeof *to);
+	memcpy(to, from, n * sizeof *to);
 #endif
 }
 
