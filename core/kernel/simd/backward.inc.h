@@ -56,7 +56,7 @@ static void store_backward_full(const struct pass *p, int j, int row, int rows, 
 		values_store(p->out + (size_t)(row + i) * (size_t)columns + j * NB, c + i * NB, n);
 }
 
-/* ---- Winograd: Z = A dY A^T is shared by the phases ------------------------------- */
+/* ---- Winograd: Z = A dY A^T is shared by the phases ----------------------------------- */
 
 ALWAYS void make_backward_wino(const struct wino f, const struct pass *p, int unit, int row, value *stage)
 {
