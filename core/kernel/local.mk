@@ -18,7 +18,8 @@ SIMD_FILES = core/kernel/simd/backward.inc.h core/kernel/simd/choose.inc.h core/
 	core/kernel/simd/gemm.inc.h core/kernel/simd/gradient.inc.h core/kernel/simd/layers.inc.h \
 	core/kernel/simd/pack.inc.h core/kernel/simd/pending.inc.h core/kernel/simd/product.inc.h \
 	core/kernel/simd/rows.inc.h core/kernel/simd/simd.h core/kernel/simd/table.inc.h core/kernel/simd/vec.h \
-	core/kernel/simd/wino.inc.h
+	core/kernel/simd/wino.inc.h core/kernel/simd/wino3.inc.h \
+	core/kernel/simd/wino_2d.inc.h core/kernel/simd/wino_code.inc.h
 SIMD_CFLAGS = $(AM_CFLAGS) $(VECTOR_CFLAGS)
 libdcgan_avx2_la_SOURCES = core/kernel/simd/avx2.c $(SIMD_FILES)
 libdcgan_avx2_la_CFLAGS = $(SIMD_CFLAGS) -mavx2 -mfma

@@ -19,6 +19,8 @@ struct tolerance {
 extern const struct tolerance fp32;
 /* Of the products of a table: its number format's. Everything else is computed in fp32 in all. */
 const struct tolerance *tolerance_of(const char *kernel);
+/* Of a convolution: more, where it may be computed by filtering of three taps. */
+const struct tolerance *convolution_tolerance_of(const char *kernel, const struct dcg_conv_geometry *g);
 /* Of what is computed in fp32 and then stored in a tensor of the table, to 8 bits in bf16: half
  * a unit in the last place is at most 2^-8 of the value. */
 struct tolerance stored(const char *kernel, struct tolerance t);

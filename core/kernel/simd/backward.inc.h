@@ -56,12 +56,12 @@ static void store_backward_full(const struct pass *p, int j, int row, int rows, 
 		values_store(p->out + (size_t)(row + i) * (size_t)columns + j * NB, c + i * NB, (size_t)n);
 }
 
-/* ---- Winograd: Z = A dY A^T is shared by the four phases ------------------------------- */
+/* ---- Winograd: Z = A dY A^T is shared by the phases ----------------------------------- */
 
-ALWAYS void make_backward_wino(int m, const struct pass *p, int unit, int row, value *stage)
+ALWAYS void make_backward_wino(const struct wino f, const struct pass *p, int unit, int row, value *stage)
 {
 	const struct dcg_conv *cv = p->cv;
-	const int points = (m + 1) * (m + 1);
+	const int m = f.m, points = wino_points(f);
 	int ty = unit % p->tall;
 	struct rows in = rows_of_picture(p->in, unit / p->tall, m * ty, m * (ty + 1), stage);
 	for (int tx = 0; tx < p->wide; tx++) {
@@ -70,7 +70,7 @@ ALWAYS void make_backward_wino(int m, const struct pass *p, int unit, int row, v
 		tile_outputs(m, cv, &in, ty, tx, src);
 		for (int k = 0; k < cv->cs_small; k += VW) {
 			vf z[WINO_MOST * WINO_MOST];
-			output_vectors(m, z, src, k);
+			output_vectors(f, z, src, k);
 			panel *point = a_inner(to, k);
 			UNROLL
 			for (int t = 0; t < points; t++)
@@ -79,15 +79,12 @@ ALWAYS void make_backward_wino(int m, const struct pass *p, int unit, int row, v
 	}
 }
 
-static void make_backward_wino2(const struct pass *p, int unit, int row, value *stage) { make_backward_wino(2, p, unit, row, stage); }
-static void make_backward_wino4(const struct pass *p, int unit, int row, value *stage) { make_backward_wino(4, p, unit, row, stage); }
-
-ALWAYS void store_backward_wino(int m, const struct pass *p, int j, int row, int rows, const float *c)
+/* Pixels of one phase, channels from c0 on. */
+ALWAYS void store_backward_phase(const struct wino f, int tall, int wide, const struct pass *p, int phase, int c0, int row, int rows, const float *c)
 {
 	const struct dcg_conv *cv = p->cv;
 	const struct dcg_conv_geometry *g = &cv->g;
-	const int points = (m + 1) * (m + 1);
-	int panels = p->panels / 4, phase = j / panels, c0 = j % panels * NB;
+	const int m = f.m, across = of_points(f, wide), points = of_points(f, tall) * across;
 	for (int i = 0; i < rows; i++) {
 		int unit = (row + i) / p->wide, ty = unit % p->tall, tx = (row + i) % p->wide;
 		value *out = p->out + (size_t)(unit / p->tall) * (size_t)g->h * (size_t)g->w * (size_t)cv->cs_big + c0;
@@ -95,27 +92,30 @@ ALWAYS void store_backward_wino(int m, const struct pass *p, int j, int row, int
 			vf in[WINO_MOST * WINO_MOST], d[WINO_MOST * WINO_MOST];
 			UNROLL
 			for (int t = 0; t < points; t++)
-				in[t] = vload(c + (size_t)(t * row_block(m) + i) * NB + v);
-			wino_data_adjoint_2d(m, d, in);
-			/* Neighbouring tiles share a row and a column of pixels: the first to
-			 * come stores, the others add. */
+				in[t] = vload(c + (size_t)((t / across * wino_side(f) + t % across) * row_block(m) + i) * NB + v);
+			wino_data_adjoint_2d(f, tall, wide, d, in);
+			/* Neighbouring tiles share tall - 1 rows and wide - 1 columns of pixels: the
+			 * first to come stores, the others add. */
 			UNROLL
-			for (int y = 0; y <= m; y++)
+			for (int y = 0; y < of_points(f, tall); y++)
 				UNROLL
-				for (int x = 0; x <= m; x++) {
-					int h = 2 * (m * ty + y) - 1 + phase / 2, w = 2 * (m * tx + x) - 1 + phase % 2;
+				for (int x = 0; x < across; x++) {
+					int h = f.stride * (m * ty + y) - g->pad + phase / 2, w = f.stride * (m * tx + x) - g->pad + phase % 2;
 					if (h < 0 || h >= g->h || w < 0 || w >= g->w)
 						continue;
 					value *to = out + ((size_t)h * (size_t)g->w + (size_t)w) * (size_t)cv->cs_big + v;
-					int shared = (y == 0 && ty > 0) || (x == 0 && tx > 0);
-					value_store(to, shared ? vadd(value_load(to), d[y * (m + 1) + x]) : d[y * (m + 1) + x]);
+					int shared = (y < tall - 1 && ty > 0) || (x < wide - 1 && tx > 0);
+					value_store(to, shared ? vadd(value_load(to), d[y * across + x]) : d[y * across + x]);
 				}
 		}
 	}
 }
 
-static void store_backward_wino2(const struct pass *p, int j, int row, int rows, const float *c) { store_backward_wino(2, p, j, row, rows, c); }
-static void store_backward_wino4(const struct pass *p, int j, int row, int rows, const float *c) { store_backward_wino(4, p, j, row, rows, c); }
+ALWAYS void store_backward_wino(const struct wino f, const struct pass *p, int j, int row, int rows, const float *c)
+{
+	int panels = p->panels / wino_phases(f), phase = j / panels;
+	WINO_BY_TAPS(store_backward_phase, f, phase, p, phase, j % panels * NB, row, rows, c);
+}
 
 /* phase: for the direct form. */
 static struct pass backward_pass(struct dcg_backend *be, const struct dcg_conv *cv, int phase)
@@ -123,14 +123,15 @@ static struct pass backward_pass(struct dcg_backend *be, const struct dcg_conv *
 	const struct dcg_conv_geometry *g = &cv->g;
 	struct pass p = { .cv = cv, .k = round_up(cv->cs_small, UNIT) };
 	if (is_wino(cv->backward)) {
-		int four = cv->backward == FORM_WINO4;
-		p.m = wino_m(cv->backward);
-		p.tall = ceil_div(g->p, p.m);
-		p.wide = ceil_div(g->q, p.m);
-		p.panels = 4 * ceil_div(cv->cs_big, NB);
-		p.make = four ? make_backward_wino4 : make_backward_wino2;
-		p.pack = four ? pack_backward_wino4 : pack_backward_wino2;
-		p.store = four ? store_backward_wino4 : store_backward_wino2;
+		const struct wino_code *code = wino_code(cv, cv->backward);
+		p.f = wino_of(cv, cv->backward);
+		p.tall = ceil_div(g->p, p.f.m);
+		p.wide = ceil_div(g->q, p.f.m);
+		p.panels = wino_phases(p.f) * ceil_div(cv->cs_big, NB);
+		p.by_phase = 1;
+		p.make = code->make_backward;
+		p.pack = code->pack_backward;
+		p.store = code->store_backward;
 	} else if (cv->backward == FORM_FULL) {
 		p.tall = p.wide = 1;
 		p.panels = ceil_div(cv->taps * cv->cs_big, NB);

@@ -1,28 +1,52 @@
 /* Which form each pass of a convolution takes: the one place that decides.
  *
- * F(4x4,2x2) needs 2.56 times fewer products than the direct form, F(2x2,2x2) 1.78 times, but
- * their transformed weights are 25/16 and 9/16 times the weights, for every phase: worth it
- * when enough tiles share them. On Zen 4 with 128 pictures F4 was 1.1 to 1.5 times as fast as
- * F2 in every pass of every layer from 8x8x256 to 32x32x64; with 32 it lost in the deepest.
- * In bf16 F4 rounds to 0.96 to 1.01 % of the output (rms against ref), F2 to 0.5 %, the direct
- * form to 0.25 %; a step took 0.8 of F2's time. tests/train/test_precision sees no difference
- * in training: bf16 stays nearer to fp32 than a tenth of what seeds differ by. */
+ * By products, F4 (tiles of 4x4 outputs) needs 2.56 times fewer than the direct form for 4x4 kernels,
+ * 3.31 for 5x5, 4 for 3x3 of stride 1; F2 1.78, 2.04, 2.25 times. But F4's transformed weights are
+ * 6.25, 4.84 and 4 times the weights, F2's 2.25, 1.96 and 1.78: worth it when enough tiles share
+ * them, and are whole. On Zen 4 with 128 pictures F4 was 1.1 to 1.5 (4x4) and 1.1 to 1.9 times (5x5)
+ * as fast as F2 in every pass of every layer from 4x4 to 16x16 outputs; with 32 it lost for 4x4 in
+ * the deepest. F2 was 1.7 to 3.4 times as fast as the direct form for 5x5,
+ * F4 1.6 to 4.2 times for 3x3.
+ *
+ * In bf16 F4 rounds to 1.0 (4x4) to 1.3 % of the output (rms against ref), F2 to 0.5 %, the direct
+ * form to 0.25 %. tests/train/test_precision sees no difference in training: bf16 stays nearer to
+ * fp32 than a quarter of what seeds differ by. */
 enum { WINO4_TILES = 64, WINO2_TILES = 16 };
+
+/* Products of all phases for one channel of each side. */
+static int wino_products(const struct dcg_conv *cv, int m)
+{
+	const struct wino f = { m, cv->g.r, cv->g.stride };
+	int products = 0, tiles = ceil_div(cv->g.p, m) * ceil_div(cv->g.q, m);
+	for (int phase = 0; phase < wino_phases(f); phase++)
+		products += of_points(f, wino_taps(f, phase / 2)) * of_points(f, wino_taps(f, phase % 2));
+	return products * tiles;
+}
 
 static enum form wino_form(const struct dcg_conv *cv)
 {
 	int tiles4 = cv->batch * ceil_div(cv->g.p, 4) * ceil_div(cv->g.q, 4), tiles2 = cv->batch * ceil_div(cv->g.p, 2) * ceil_div(cv->g.q, 2);
-	if (tiles4 >= WINO4_TILES && cv->g.p % 4 == 0 && cv->g.q % 4 == 0)
+	if (tiles4 >= WINO4_TILES && wino_products(cv, 4) < wino_products(cv, 2) * 0.9)
 		return FORM_WINO4;
 	return tiles2 >= WINO2_TILES ? FORM_WINO2 : FORM_DIRECT;
 }
 
-static void choose_forms(struct dcg_conv *cv)
+static int has_wino(const struct dcg_conv *cv)
 {
 	const struct dcg_conv_geometry *g = &cv->g;
-	int halving = g->r == 4 && g->s == 4 && g->stride == 2 && g->pad == 1 && g->h % 2 == 0 && g->w % 2 == 0;
-	int wide = cv->cs_big % 16 == 0 && cv->cs_small % 16 == 0; /* transforms go by whole vectors */
-	cv->forward = cv->backward = cv->gradient = halving && wide ? wino_form(cv) : FORM_DIRECT;
+	if (g->r != g->s || cv->cs_big % 16 || cv->cs_small % 16) /* transforms go by whole vectors */
+		return 0;
+	if (g->r == 3)
+		return g->stride == 1 && g->pad == 1;
+	if (g->r == 4)
+		return g->stride == 2 && g->pad == 1 && g->h % 2 == 0 && g->w % 2 == 0;
+	/* Products of some phases alone begin at a line. */
+	return g->r == 5 && g->stride == 2 && g->pad == 2 && cv->cs_big % LINE == 0;
+}
+
+static void choose_forms(struct dcg_conv *cv)
+{
+	cv->forward = cv->backward = cv->gradient = has_wino(cv) ? wino_form(cv) : FORM_DIRECT;
 	if (is_full(cv))
 		cv->backward = FORM_FULL;
 	else if (cv->cs_big < 16)

@@ -24,36 +24,39 @@ static void store_forward_direct(const struct pass *p, int j, int row, int rows,
 			values_store(out, c, (size_t)channels);
 }
 
-ALWAYS void make_forward_wino(int m, const struct pass *p, int unit, int row, value *stage)
+/* A tile's pixels of one phase, which is at k of the row. */
+ALWAYS void make_forward_phase(const struct wino f, int tall, int wide, const struct pass *p, const struct rows *in, int phase, int k, int ty, int tx, panel *to)
 {
 	const struct dcg_conv *cv = p->cv;
-	const int points = (m + 1) * (m + 1);
-	int n = unit / p->tall, ty = unit % p->tall;
-	struct rows in = rows_of_picture(p->in, n, 2 * m * ty - 1, 2 * m * (ty + 1) + 1, stage);
+	const value *src[WINO_MOST * WINO_MOST];
+	tile_pixels(f, tall, wide, cv, in, phase, ty, tx, src);
+	for (int ch = 0; ch < cv->cs_big; ch += VW) {
+		vf v[WINO_MOST * WINO_MOST];
+		data_vectors(f, tall, wide, v, src, ch);
+		panel *point = a_inner(to, k + ch);
+		UNROLL
+		for (int t = 0; t < of_points(f, tall) * of_points(f, wide); t++)
+			value_store(point + (size_t)(t / of_points(f, wide) * wino_side(f) + t % of_points(f, wide)) * p->a_point, v[t]);
+	}
+}
+
+ALWAYS void make_forward_wino(const struct wino f, const struct pass *p, int unit, int row, value *stage)
+{
+	int n = unit / p->tall, ty = unit % p->tall, h0 = f.stride * f.m * ty - p->cv->g.pad;
+	struct rows in = rows_of_picture(p->in, n, h0, h0 + f.stride * (f.m - 1) + f.size, stage);
 	for (int tx = 0; tx < p->wide; tx++)
-		for (int phase = 0; phase < 4; phase++) {
-			const value *src[WINO_MOST * WINO_MOST];
+		for (int place = 0; place < wino_phases(f); place++) {
+			int phase = wino_phase(f, place);
 			panel *to = a_row(p->a, p->pitch, row + tx);
-			tile_pixels(m, cv, &in, phase, ty, tx, src);
-			for (int ch = 0; ch < cv->cs_big; ch += VW) {
-				vf v[WINO_MOST * WINO_MOST];
-				data_vectors(m, v, src, ch);
-				panel *point = a_inner(to, phase * cv->cs_big + ch);
-				UNROLL
-				for (int t = 0; t < points; t++)
-					value_store(point + (size_t)t * p->a_point, v[t]);
-			}
+			WINO_BY_TAPS(make_forward_phase, f, phase, p, &in, phase, place * p->cv->cs_big, ty, tx, to);
 		}
 }
 
-static void make_forward_wino2(const struct pass *p, int unit, int row, value *stage) { make_forward_wino(2, p, unit, row, stage); }
-static void make_forward_wino4(const struct pass *p, int unit, int row, value *stage) { make_forward_wino(4, p, unit, row, stage); }
-
-ALWAYS void store_forward_wino(int m, const struct pass *p, int j, int row, int rows, const float *c)
+ALWAYS void store_forward_wino(const struct wino f, const struct pass *p, int j, int row, int rows, const float *c)
 {
 	const struct dcg_conv *cv = p->cv;
 	const struct dcg_conv_geometry *g = &cv->g;
-	const int points = (m + 1) * (m + 1);
+	const int m = f.m, points = wino_points(f);
 	for (int i = 0; i < rows; i++) {
 		int n = (row + i) / p->wide / p->tall, ty = (row + i) / p->wide % p->tall, tx = (row + i) % p->wide;
 		for (int v = 0; v < NB && j * NB + v < cv->cs_small; v += VW) {
@@ -61,7 +64,7 @@ ALWAYS void store_forward_wino(int m, const struct pass *p, int j, int row, int 
 			UNROLL
 			for (int t = 0; t < points; t++)
 				in[t] = vload(c + (size_t)(t * row_block(m) + i) * NB + v);
-			wino_out_2d(m, y, in);
+			wino_out_2d(f, wino_most(f), wino_most(f), y, in);
 			UNROLL
 			for (int k = 0; k < m * m; k++) {
 				int py = m * ty + k / m, px = m * tx + k % m;
@@ -72,23 +75,20 @@ ALWAYS void store_forward_wino(int m, const struct pass *p, int j, int row, int 
 	}
 }
 
-static void store_forward_wino2(const struct pass *p, int j, int row, int rows, const float *c) { store_forward_wino(2, p, j, row, rows, c); }
-static void store_forward_wino4(const struct pass *p, int j, int row, int rows, const float *c) { store_forward_wino(4, p, j, row, rows, c); }
-
 static struct pass forward_pass(struct dcg_backend *be, const struct dcg_conv *cv)
 {
 	struct pass p = { .cv = cv, .tall = cv->g.p, .wide = cv->g.q, .k = round_up(cv->taps * cv->cs_big, UNIT), .panels = ceil_div(cv->cs_small, NB),
 		.straight = sizeof(value) == sizeof(float), .make = make_forward_direct, .pack = pack_forward_direct, .store = store_forward_direct };
 	if (is_wino(cv->forward)) {
-		int four = cv->forward == FORM_WINO4;
-		p.m = wino_m(cv->forward);
-		p.tall = ceil_div(cv->g.p, p.m);
-		p.wide = ceil_div(cv->g.q, p.m);
-		p.k = 4 * cv->cs_big;
+		const struct wino_code *code = wino_code(cv, cv->forward);
+		p.f = wino_of(cv, cv->forward);
+		p.tall = ceil_div(cv->g.p, p.f.m);
+		p.wide = ceil_div(cv->g.q, p.f.m);
+		p.k = wino_phases(p.f) * cv->cs_big;
 		p.straight = 0;
-		p.make = four ? make_forward_wino4 : make_forward_wino2;
-		p.pack = four ? pack_forward_wino4 : pack_forward_wino2;
-		p.store = four ? store_forward_wino4 : store_forward_wino2;
+		p.make = code->make_forward;
+		p.pack = code->pack_forward;
+		p.store = code->store_forward;
 	}
 	plan_pass(&p, be, 0);
 	return p;

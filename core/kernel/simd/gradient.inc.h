@@ -20,6 +20,7 @@ struct gradient {
 	const struct dcg_tensor *big, *small;
 	float *grad;
 	int accumulate;
+	struct wino f;               /* its m is 0 in the direct form */
 	int points, a_columns, a_panels, b_panels, groups;
 	int tall, wide, row_units;   /* a unit: wide rows of one picture, which has tall; units in all */
 	int chunk_units, chunk_rows; /* at most; rows rounded up to UNIT */
@@ -31,14 +32,14 @@ struct gradient {
 
 static struct gradient gradient_plan(const struct dcg_conv *cv)
 {
-	int m = wino_m(cv->gradient), wino = is_wino(cv->gradient);
-	struct gradient g = { .cv = cv, .points = points_of(cv->gradient) };
-	g.a_columns = (wino ? 4 : cv->taps) * cv->cs_big;
+	const struct wino f = wino_of(cv, cv->gradient);
+	struct gradient g = { .cv = cv, .f = f, .points = f.m ? wino_points(f) : 1 };
+	g.a_columns = (f.m ? wino_phases(f) : cv->taps) * cv->cs_big;
 	g.a_panels = ceil_div(g.a_columns, AW);
 	g.b_panels = ceil_div(cv->cs_small, NB);
 	g.groups = ceil_div(g.a_panels, GROUP);
-	g.tall = wino ? ceil_div(cv->g.p, m) : cv->g.p;
-	g.wide = wino ? ceil_div(cv->g.q, m) : cv->g.q;
+	g.tall = f.m ? ceil_div(cv->g.p, f.m) : cv->g.p;
+	g.wide = f.m ? ceil_div(cv->g.q, f.m) : cv->g.q;
 	g.row_units = cv->batch * g.tall;
 	int tasks = g.groups * g.b_panels;
 	g.splits = tasks < SPLIT_TASKS ? ceil_div(SPLIT_TASKS, tasks) : 1;
@@ -67,9 +68,8 @@ static size_t gradient_shared(const struct dcg_conv *cv)
 /* What a worker has activated of two consecutive units. */
 static size_t gradient_stage(const struct dcg_conv *cv)
 {
-	int m = wino_m(cv->gradient), wino = is_wino(cv->gradient);
-	size_t big = (size_t)(wino ? 2 * m + 2 : cv->g.r) * (size_t)cv->g.w * (size_t)cv->cs_big;
-	return big + (size_t)(wino ? m : 1) * (size_t)cv->g.q * (size_t)cv->cs_small;
+	size_t big = (size_t)big_rows(cv, cv->gradient) * (size_t)cv->g.w * (size_t)cv->cs_big;
+	return big + (size_t)(is_wino(cv->gradient) ? wino_m(cv->gradient) : 1) * (size_t)cv->g.q * (size_t)cv->cs_small;
 }
 /* And its rows before they become panels; then a task's products. */
 static size_t gradient_scratch(const struct dcg_conv *cv)
@@ -103,10 +103,10 @@ static const struct unit *unit_of(const struct gradient *g, struct unit *two, in
 {
 	const struct dcg_conv *cv = g->cv;
 	struct unit *u = &two[number & 1];
-	int n = number / g->tall, y = number % g->tall, m = wino_m(cv->gradient), wino = is_wino(cv->gradient);
+	int n = number / g->tall, y = number % g->tall, k = g->f.m ? g->f.m : 1;
 	if (u->number == number)
 		return u;
-	int h0 = wino ? 2 * m * y - 1 : y * cv->g.stride - cv->g.pad, tall = wino ? 2 * m + 2 : cv->g.r, k = wino ? m : 1;
+	int h0 = y * k * cv->g.stride - cv->g.pad, tall = big_rows(cv, cv->gradient);
 	u->number = number;
 	u->big = rows_of_picture(g->big, n, h0, h0 + tall, u->stage);
 	u->small = rows_of_picture(g->small, n, y * k, (y + 1) * k, u->stage + (size_t)tall * (size_t)cv->g.w * (size_t)cv->cs_big);
@@ -164,50 +164,81 @@ static void gradient_direct_rows(void *ctx, int task, int worker)
 	}
 }
 
-ALWAYS void gradient_wino_rows(int m, const struct gradient *g, int task, int worker)
+/* Two rows' (UNIT) tiles of one phase, or with phase -1 of the small side, to a column of panels. */
+ALWAYS void gradient_columns(const struct wino f, int tall, int wide, const struct gradient *g, const value *(*src)[WINO_MOST * WINO_MOST], int phase, int row)
 {
 	const struct dcg_conv *cv = g->cv;
-	const int points = (m + 1) * (m + 1);
+	const int across = of_points(f, wide);
+	int width = phase < 0 ? cv->cs_small : cv->cs_big;
+	vf v[UNIT][WINO_MOST * WINO_MOST];
+	for (int c = 0; c < width; c += VW) {
+		for (int i = 0; i < UNIT; i++) {
+			if (phase < 0)
+				output_vectors(f, v[i], src[i], c);
+			else
+				data_vectors(f, tall, wide, v[i], src[i], c);
+		}
+		UNROLL
+		for (int t = 0; t < of_points(f, tall) * across; t++) {
+			int at = t / across * wino_side(f) + t % across;
+			panel_store_rows(phase < 0 ? b_at(g, at, c, row) : a_at(g, at, phase * cv->cs_big + c, row), v[0][t], v[UNIT - 1][t]);
+		}
+	}
+}
+
+/* The same of the big side: one phase. */
+ALWAYS void gradient_phase(const struct wino f, int tall, int wide, const struct gradient *g, struct unit *two, int phase, int row)
+{
+	const value *src[UNIT][WINO_MOST * WINO_MOST];
+	for (int i = 0; i < UNIT; i++) {
+		int number = g->first + (row + i) / g->wide;
+		if (row + i >= g->rows)
+			memset(src[i], 0, sizeof src[i]);
+		else
+			tile_pixels(f, tall, wide, g->cv, &unit_of(g, two, number)->big, phase, number % g->tall, (row + i) % g->wide, src[i]);
+	}
+	gradient_columns(f, tall, wide, g, src, phase, row);
+}
+
+ALWAYS void gradient_small(const struct wino f, const struct gradient *g, struct unit *two, int row)
+{
+	const value *src[UNIT][WINO_MOST * WINO_MOST];
+	for (int i = 0; i < UNIT; i++) {
+		int number = g->first + (row + i) / g->wide;
+		if (row + i >= g->rows)
+			memset(src[i], 0, sizeof src[i]);
+		else
+			tile_outputs(f.m, g->cv, &unit_of(g, two, number)->small, number % g->tall, (row + i) % g->wide, src[i]);
+	}
+	gradient_columns(f, wino_most(f), wino_most(f), g, src, -1, row);
+}
+
+static void gradient_zeros(const struct gradient *g, int point, int column, int end, int row)
+{
+	for (; column < end; column += VW)
+		memset(a_at(g, point, column, row), 0, VW * UNIT * sizeof(panel));
+}
+
+ALWAYS void gradient_wino_rows(const struct wino f, const struct gradient *g, int task, int worker)
+{
+	const struct dcg_conv *cv = g->cv;
 	struct unit two[2];
 	two_units(g, two, worker);
 	for (int row = task * TASK_ROWS; row < min_int((task + 1) * TASK_ROWS, round_up(g->rows, UNIT)); row += UNIT) {
-		const value *src[UNIT][WINO_MOST * WINO_MOST];
-		vf v[UNIT][WINO_MOST * WINO_MOST];
-		for (int phase = 0; phase < 5; phase++) { /* 4: the small side */
-			for (int i = 0; i < UNIT; i++) {
-				int number = g->first + (row + i) / g->wide, tx = (row + i) % g->wide, ty = number % g->tall;
-				if (row + i >= g->rows)
-					memset(src[i], 0, sizeof src[i]);
-				else if (phase < 4)
-					tile_pixels(m, cv, &unit_of(g, two, number)->big, phase, ty, tx, src[i]);
-				else
-					tile_outputs(m, cv, &unit_of(g, two, number)->small, ty, tx, src[i]);
-			}
-			int width = phase < 4 ? cv->cs_big : cv->cs_small;
-			for (int c = 0; c < width; c += VW) {
-				for (int i = 0; i < UNIT; i++) {
-					if (phase < 4)
-						data_vectors(m, v[i], src[i], c);
-					else
-						output_vectors(m, v[i], src[i], c);
-				}
-				UNROLL
-				for (int t = 0; t < points; t++)
-					panel_store_rows(phase < 4 ? a_at(g, t, phase * cv->cs_big + c, row) : b_at(g, t, c, row), v[0][t], v[UNIT - 1][t]);
-			}
-		}
-		/* Columns up to a whole panel. */
-		for (int t = 0; t < points; t++) {
-			for (int c = g->a_columns; c < g->a_panels * AW; c += VW)
-				memset(a_at(g, t, c, row), 0, VW * UNIT * sizeof(panel));
+		for (int phase = 0; phase < wino_phases(f); phase++)
+			WINO_BY_TAPS(gradient_phase, f, phase, g, two, phase, row);
+		gradient_small(f, g, two, row);
+		/* Columns up to a whole panel; those of a phase that lacks the point, if they share one. */
+		for (int t = 0; t < g->points; t++) {
+			gradient_zeros(g, t, g->a_columns, g->a_panels * AW, row);
+			for (int phase = 0; phase < wino_phases(f) && cv->cs_big % AW; phase++)
+				if (!wino_has(f, phase, t))
+					gradient_zeros(g, t, phase * cv->cs_big, (phase + 1) * cv->cs_big, row);
 			for (int c = cv->cs_small; c < g->b_panels * NB; c += VW)
 				memset(b_at(g, t, c, row), 0, VW * UNIT * sizeof(panel));
 		}
 	}
 }
-
-static void gradient_wino2_rows(void *ctx, int task, int worker) { gradient_wino_rows(2, ctx, task, worker); }
-static void gradient_wino4_rows(void *ctx, int task, int worker) { gradient_wino_rows(4, ctx, task, worker); }
 
 static void store_gradient(const struct gradient *g, float *grad, int add, int tap, int c, int k, vf v)
 {
@@ -222,10 +253,37 @@ static void store_gradient(const struct gradient *g, float *grad, int add, int t
 		to[i] = add ? to[i] + lanes[i] : lanes[i];
 }
 
-ALWAYS void gradient_products(int m, const struct gradient *g, int task, int worker)
+/* Whether one of a panel's columns has point t. */
+static int panel_has(const struct gradient *g, int i, int t)
+{
+	int first = i * AW / g->cv->cs_big, last = min_int((i + 1) * AW, g->a_columns) - 1;
+	if (!g->f.m || !wino_uneven(g->f))
+		return 1;
+	for (int phase = first; phase <= last / g->cv->cs_big; phase++)
+		if (wino_has(g->f, phase, t))
+			return 1;
+	return 0;
+}
+
+/* From a column's products, points apart, the gradient of its taps. */
+ALWAYS void store_taps(const struct wino f, int tall, int wide, const struct gradient *g, float *grad, int add, int phase, int c, int k, const float *from)
+{
+	const int across = of_points(f, wide);
+	vf u[WINO_MOST * WINO_MOST], w[9];
+	UNROLL
+	for (int t = 0; t < of_points(f, tall) * across; t++)
+		u[t] = vload(from + (size_t)((t / across * wino_side(f) + t % across) * GROUP) * AW * NB);
+	wino_weights_adjoint_2d(f, tall, wide, w, u);
+	UNROLL
+	for (int i = 0; i < tall * wide; i++)
+		store_gradient(g, grad, add, wino_tap(f, phase, i / wide, i % wide), c, k, w[i]);
+}
+
+/* f.m: 0 in the direct form. */
+ALWAYS void gradient_products(const struct wino f, const struct gradient *g, int task, int worker)
 {
 	const struct dcg_conv *cv = g->cv;
-	const int points = m ? (m + 1) * (m + 1) : 1;
+	const int points = f.m ? wino_points(f) : 1;
 	int j = task % g->b_panels, group = task / g->b_panels % g->groups, split = task / g->b_panels / g->groups;
 	int first = group * GROUP, end = min_int(first + GROUP, g->a_panels);
 	int row = split * g->split_rows, rows = min_int(g->split_rows, g->rows - row), add = g->splits > 1 ? g->first > 0 : g->accumulate || g->first > 0;
@@ -233,30 +291,22 @@ ALWAYS void gradient_products(int m, const struct gradient *g, int task, int wor
 	float *dm = (float *)(void *)scratch_of(g->be, worker);
 	for (int t = 0; t < points; t++)
 		for (int i = first; i < end; i++)
-			gemm_columns(max_int(0, ceil_div(rows, UNIT)), a_at(g, t, i * AW, max_int(0, min_int(row, g->rows))),
-				b_at(g, t, j * NB, max_int(0, min_int(row, g->rows))), dm + (size_t)(t * GROUP + i - first) * AW * NB, NB);
+			if (panel_has(g, i, t))
+				gemm_columns(max_int(0, ceil_div(rows, UNIT)), a_at(g, t, i * AW, max_int(0, min_int(row, g->rows))),
+					b_at(g, t, j * NB, max_int(0, min_int(row, g->rows))), dm + (size_t)(t * GROUP + i - first) * AW * NB, NB);
 	for (int a = 0; a < (end - first) * AW && first * AW + a < g->a_columns; a++) {
 		int part = (first * AW + a) / cv->cs_big, c = (first * AW + a) % cv->cs_big; /* a phase or a tap */
 		for (int v = 0; c < cv->g.c && v < NB && j * NB + v < cv->g.k; v += VW) {
 			const float *from = dm + (size_t)a * NB + v;
-			if (!m) {
+			if (f.m == 0)
 				store_gradient(g, grad, add, part, c, j * NB + v, vload(from));
-				continue;
-			}
-			vf u[WINO_MOST * WINO_MOST], w[4];
-			UNROLL
-			for (int t = 0; t < points; t++)
-				u[t] = vload(from + (size_t)(t * GROUP) * AW * NB);
-			wino_weights_adjoint_2d(m, w, u);
-			for (int i = 0; i < 4; i++)
-				store_gradient(g, grad, add, phase_tap(part, i), c, j * NB + v, w[i]);
+			else
+				WINO_BY_TAPS(store_taps, f, part, g, grad, add, part, c, j * NB + v, from);
 		}
 	}
 }
 
-static void gradient_direct_products(void *ctx, int task, int worker) { gradient_products(0, ctx, task, worker); }
-static void gradient_wino2_products(void *ctx, int task, int worker) { gradient_products(2, ctx, task, worker); }
-static void gradient_wino4_products(void *ctx, int task, int worker) { gradient_products(4, ctx, task, worker); }
+static void gradient_direct_products(void *ctx, int task, int worker) { gradient_products((struct wino){ 0, 1, 1 }, ctx, task, worker); }
 
 enum { ADD_BLOCK = 1 << 12 };
 
@@ -278,7 +328,7 @@ static void gradient_add_parts(void *ctx, int task, int worker)
 static void conv_backward_weights(struct dcg_backend *be, struct dcg_conv *cv, const struct dcg_tensor *big, const struct dcg_tensor *small, int accumulate)
 {
 	struct gradient g = gradient_plan(cv);
-	int wino = is_wino(cv->gradient), wino4 = cv->gradient == FORM_WINO4;
+	const struct wino_code *code = g.f.m ? wino_code(cv, cv->gradient) : NULL;
 	g.be = be;
 	g.big = big;
 	g.small = small;
@@ -290,8 +340,8 @@ static void conv_backward_weights(struct dcg_backend *be, struct dcg_conv *cv, c
 	for (g.first = 0; g.first < g.row_units; g.first += g.count) {
 		g.count = min_int(g.chunk_units, g.row_units - g.first);
 		g.rows = g.count * g.wide;
-		dcg_table_run(be, wino4 ? gradient_wino4_rows : wino ? gradient_wino2_rows : gradient_direct_rows, &g, ceil_div(g.rows, TASK_ROWS));
-		dcg_table_run(be, wino4 ? gradient_wino4_products : wino ? gradient_wino2_products : gradient_direct_products, &g,
+		dcg_table_run(be, code ? code->gradient_rows : gradient_direct_rows, &g, ceil_div(g.rows, TASK_ROWS));
+		dcg_table_run(be, code ? code->gradient_products : gradient_direct_products, &g,
 			g.b_panels * g.groups * g.splits);
 	}
 	if (g.splits > 1)

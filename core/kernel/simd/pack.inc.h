@@ -46,77 +46,83 @@ static void pack_forward_direct(const struct pass *p, int j, int k0, int k1, pan
 	}
 }
 
-/* Taps of one phase: r = phase / 2 + {0, 2}, s = phase % 2 + {0, 2}. */
-static int phase_tap(int phase, int i)
+/* A unit of VW columns' transformed weights to the points of a phase of tall x wide taps. */
+ALWAYS void put_points(const struct wino f, int tall, int wide, panel *b, size_t point, const vf (*u)[WINO_MOST * WINO_MOST])
 {
-	return (phase / 2 + i / 2 * 2) * 4 + phase % 2 + i % 2 * 2;
-}
-
-/* Inner: (phase, c). */
-ALWAYS void pack_forward_wino(int m, const struct pass *p, int j, int k0, int k1, panel *b)
-{
-	const struct dcg_conv *cv = p->cv;
-	const int points = (m + 1) * (m + 1);
-	size_t point = (size_t)(k1 - k0) * NB, tap = (size_t)cv->g.c * (size_t)cv->g.k;
-	int phase = k0 / cv->cs_big, c = k0 % cv->cs_big; /* cs_big is a multiple of UNIT */
-	for (int k = k0; k < k1; k += UNIT, b += NB * UNIT) {
-		for (int v = 0; v < 2; v++) {
-			vf u[2][WINO_MOST * WINO_MOST], taps[4];
-			int column = j * NB + v * VW, count = cv->g.k - column;
-			for (int i = 0; i < UNIT; i++) {
-				const float *w = p->w + (size_t)(c + i) * (size_t)cv->g.k + column;
-				for (int t = 0; t < 4; t++)
-					taps[t] = c + i < cv->g.c && count > 0 ? weights_load(w + (size_t)phase_tap(phase, t) * tap, count) : vzero();
-				wino_weights_2d(m, u[i], taps);
-			}
-			UNROLL
-			for (int t = 0; t < points; t++)
-				panel_store_rows(b + (size_t)t * point + v * VW * UNIT, u[0][t], u[UNIT - 1][t]);
-		}
-		if ((c += UNIT) == cv->cs_big)
-			c = 0, phase++;
+	UNROLL
+	for (int t = 0; t < of_points(f, tall) * of_points(f, wide); t++) {
+		int at = t / of_points(f, wide) * wino_side(f) + t % of_points(f, wide);
+		panel_store_rows(b + (size_t)at * point, u[0][t], u[UNIT - 1][t]);
 	}
 }
 
-static void pack_forward_wino2(const struct pass *p, int j, int k0, int k1, panel *b) { pack_forward_wino(2, p, j, k0, k1, b); }
-static void pack_forward_wino4(const struct pass *p, int j, int k0, int k1, panel *b) { pack_forward_wino(4, p, j, k0, k1, b); }
+/* Channels c to end of one phase; b: their first. */
+ALWAYS void pack_forward_phase(const struct wino f, int tall, int wide, const struct pass *p, int phase, int j, int c, int end, panel *b, size_t point)
+{
+	const struct dcg_conv *cv = p->cv;
+	size_t tap = (size_t)cv->g.c * (size_t)cv->g.k;
+	for (; c < end; c += UNIT, b += NB * UNIT)
+		for (int v = 0; v < 2; v++) {
+			vf u[2][WINO_MOST * WINO_MOST], taps[9];
+			int column = j * NB + v * VW, count = cv->g.k - column;
+			for (int i = 0; i < UNIT; i++) {
+				const float *w = p->w + (size_t)(c + i) * (size_t)cv->g.k + column;
+				for (int t = 0; t < tall * wide; t++)
+					taps[t] = c + i < cv->g.c && count > 0 ? weights_load(w + (size_t)wino_tap(f, phase, t / wide, t % wide) * tap, count) : vzero();
+				wino_weights_2d(f, tall, wide, u[i], taps);
+			}
+			put_points(f, tall, wide, b + v * VW * UNIT, point, (const vf (*)[WINO_MOST * WINO_MOST])u);
+		}
+}
+
+/* Inner: (phase, c). */
+ALWAYS void pack_forward_wino(const struct wino f, const struct pass *p, int j, int k0, int k1, panel *b)
+{
+	int cs = p->cv->cs_big; /* a multiple of UNIT */
+	size_t point = (size_t)(k1 - k0) * NB;
+	for (int k = k0, n; k < k1; k += n, b += (size_t)n * NB) {
+		int phase = wino_phase(f, k / cs), c = k % cs;
+		n = min_int(cs - c, k1 - k);
+		WINO_BY_TAPS(pack_forward_phase, f, phase, p, phase, j, c, c + n, b, point);
+	}
+}
 
 /* ---- Backward: columns c of the big side, in the transposed order ---------------------- */
 
-/* Panel j counts through the phases; inner: k. */
-ALWAYS void pack_backward_wino(int m, const struct pass *p, int j, int k0, int k1, panel *b)
+ALWAYS void pack_backward_phase(const struct wino f, int tall, int wide, const struct pass *p, int phase, int c0, int k0, int k1, panel *b)
 {
 	const struct dcg_conv *cv = p->cv;
-	const int points = (m + 1) * (m + 1);
-	int panels = p->panels / 4, phase = j / panels, c0 = j % panels * NB;
 	size_t point = (size_t)(k1 - k0) * NB;
-	float t[4][VW * NB];
+	float t[9][VW * NB];
 	for (int k = k0; k < k1; k += VW) {
-		for (int i = 0; i < 4; i++) {
+		for (int i = 0; i < tall * wide; i++) {
 			const float *rows[NB];
 			for (int n = 0; n < NB; n++)
 				rows[n] = c0 + n < cv->g.c && k < cv->g.k
-					? p->w + ((size_t)phase_tap(phase, i) * (size_t)cv->g.c + (size_t)(c0 + n)) * (size_t)cv->g.k : NULL;
+					? p->w + ((size_t)wino_tap(f, phase, i / wide, i % wide) * (size_t)cv->g.c + (size_t)(c0 + n)) * (size_t)cv->g.k : NULL;
 			transpose_columns(rows, k, cv->g.k - k, t[i]);
 		}
 		for (int row = 0; row < VW; row += UNIT, b += NB * UNIT)
 			for (int v = 0; v < 2; v++) {
 				vf u[2][WINO_MOST * WINO_MOST];
 				for (int i = 0; i < UNIT; i++) {
-					vf taps[4];
-					for (int tap = 0; tap < 4; tap++)
+					vf taps[9];
+					UNROLL
+					for (int tap = 0; tap < tall * wide; tap++)
 						taps[tap] = vload(t[tap] + (row + i) * NB + v * VW);
-					wino_weights_2d(m, u[i], taps);
+					wino_weights_2d(f, tall, wide, u[i], taps);
 				}
-				UNROLL
-				for (int at = 0; at < points; at++)
-					panel_store_rows(b + (size_t)at * point + v * VW * UNIT, u[0][at], u[UNIT - 1][at]);
+				put_points(f, tall, wide, b + v * VW * UNIT, point, (const vf (*)[WINO_MOST * WINO_MOST])u);
 			}
 	}
 }
 
-static void pack_backward_wino2(const struct pass *p, int j, int k0, int k1, panel *b) { pack_backward_wino(2, p, j, k0, k1, b); }
-static void pack_backward_wino4(const struct pass *p, int j, int k0, int k1, panel *b) { pack_backward_wino(4, p, j, k0, k1, b); }
+/* Panel j counts through the phases; inner: k. */
+ALWAYS void pack_backward_wino(const struct wino f, const struct pass *p, int j, int k0, int k1, panel *b)
+{
+	int panels = p->panels / wino_phases(f), phase = j / panels;
+	WINO_BY_TAPS(pack_backward_phase, f, phase, p, phase, j % panels * NB, k0, k1, b);
+}
 
 /* NB columns, whose rows of weights are given by tap (NULL: no such column), from k on: as
  * many as there are up to end, in whole blocks of VW if cs_small allows. */

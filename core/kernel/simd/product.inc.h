@@ -21,10 +21,12 @@ struct pass {
 	const struct dcg_tensor *in;
 	value *out;
 	const float *w;
-	int m, points;         /* Winograd's m, or 0; points of the transform */
+	struct wino f;         /* its m is 0 in other forms */
+	int points;            /* of the transform */
 	int phase;             /* direct backward: of the big pixels */
 	int tall, wide;        /* a unit is wide rows of one picture, which has tall units */
 	int k, pitch, panels;  /* inner dimension; A's pitch; panels of columns */
+	int by_phase;          /* panels of columns go by phases, k does not */
 	int block, chunk;      /* units in a product's task, and in a chunk, at most */
 	int make_units;        /* units in a task that makes rows */
 	int straight;          /* rows of products are pixels of the small side, in order, and floats */
@@ -36,9 +38,22 @@ struct pass {
 	void (*store)(const struct pass *p, int j, int row, int rows, const float *c);
 };
 
+/* Minimal filtering's functions for one tile and kernel: wino_code.inc.h. */
+struct wino_code {
+	void (*make_forward)(const struct pass *p, int unit, int row, value *stage);
+	void (*pack_forward)(const struct pass *p, int j, int k0, int k1, panel *b);
+	void (*store_forward)(const struct pass *p, int j, int row, int rows, const float *c);
+	void (*make_backward)(const struct pass *p, int unit, int row, value *stage);
+	void (*pack_backward)(const struct pass *p, int j, int k0, int k1, panel *b);
+	void (*store_backward)(const struct pass *p, int j, int row, int rows, const float *c);
+	void (*gradient_rows)(void *ctx, int task, int worker);
+	void (*gradient_products)(void *ctx, int task, int worker);
+};
+static const struct wino_code *wino_code(const struct dcg_conv *cv, enum form form);
+
 static int k_step(const struct pass *p)
 {
-	return p->m ? WINO_K : DIRECT_K;
+	return p->f.m ? WINO_K : DIRECT_K;
 }
 
 /* k in a packed panel. */
@@ -53,14 +68,14 @@ static void plan_pass(struct pass *p, struct dcg_backend *be, int whole)
 {
 	int threads = dcg_pool_threads(be->pool), unit = whole ? p->tall : 1, units = p->cv->batch * p->tall;
 	p->be = be;
-	p->points = p->m ? (p->m + 1) * (p->m + 1) : 1;
+	p->points = p->f.m ? wino_points(p->f) : 1;
 	p->pitch = a_pitch(p->k);
 	p->make_units = ceil_div(8, p->wide);
 	/* Rows go by the least that a task may have, in which AG rows stay together. */
 	int together = 1;
 	while (together * unit * p->wide % AG)
 		together++;
-	int least = max_int(1, row_block(p->m) / (p->wide * unit * together)) * together * unit, blocks = ceil_div(units, least);
+	int least = max_int(1, row_block(p->f.m) / (p->wide * unit * together)) * together * unit, blocks = ceil_div(units, least);
 	size_t bytes = (size_t)p->points * (size_t)p->pitch * sizeof(panel) * (size_t)least * (size_t)p->wide;
 	size_t most = (size_t)WORKER_BYTES * (size_t)threads > CHUNK_BYTES ? (size_t)WORKER_BYTES * (size_t)threads : CHUNK_BYTES;
 	int fit = bytes * (size_t)blocks <= most ? blocks : max_int(1, (int)(most / bytes));
@@ -78,7 +93,7 @@ static size_t pass_shared(const struct pass *p)
 static size_t pass_scratch(const struct pass *p)
 {
 	int k = k_packed(p);
-	return (size_t)p->points * NB * ((size_t)k * sizeof(panel) + (size_t)row_block(p->m) * sizeof(float));
+	return (size_t)p->points * NB * ((size_t)k * sizeof(panel) + (size_t)row_block(p->f.m) * sizeof(float));
 }
 
 static void make_task(void *ctx, int task, int worker)
@@ -89,11 +104,26 @@ static void make_task(void *ctx, int task, int worker)
 		p->make(p, p->first + u, u * p->wide, (value *)(void *)scratch_of(p->be, worker));
 }
 
+/* Of k, what panel j has at point t. */
+static void inner_range(const struct pass *p, int j, int t, int *from, int *to)
+{
+	*from = 0, *to = p->k;
+	if (!p->f.m || !wino_uneven(p->f))
+		return;
+	if (p->by_phase) {
+		*to = wino_has(p->f, j / (p->panels / wino_phases(p->f)), t) ? p->k : 0;
+		return;
+	}
+	wino_range(p->f, t, from, to);
+	*from *= p->cv->cs_big;
+	*to *= p->cv->cs_big;
+}
+
 static void product_task(void *ctx, int task, int worker)
 {
 	const struct pass *p = ctx;
 	int j = task % p->panels, u = task / p->panels * p->block, end = min_int(u + p->block, p->count) * p->wide;
-	int step = k_step(p), packed = k_packed(p), most = row_block(p->m), straight = p->straight && (j + 1) * NB <= p->cv->cs_small;
+	int step = k_step(p), packed = k_packed(p), most = row_block(p->f.m), straight = p->straight && (j + 1) * NB <= p->cv->cs_small;
 	panel *b = (panel *)(void *)scratch_of(p->be, worker);
 	float *c = (float *)(void *)(b + (size_t)p->points * NB * (size_t)packed);
 	if (packed == p->k)
@@ -109,9 +139,14 @@ static void product_task(void *ctx, int task, int worker)
 			int n = min_int(step, p->k - k), from = packed == p->k ? k : 0, width = packed == p->k ? p->k : n;
 			if (packed < p->k)
 				p->pack(p, j, k, k + n, b);
-			for (int t = 0; t < p->points; t++)
-				gemm_rows(rows, n / UNIT, a_inner(a_row(p->a + (size_t)t * p->a_point, p->pitch, row), k), p->pitch,
-					b + (size_t)NB * ((size_t)t * (size_t)width + (size_t)from), to + (size_t)(t * most) * NB, pitch, k > 0);
+			for (int t = 0; t < p->points; t++) {
+				int first, end_k;
+				inner_range(p, j, t, &first, &end_k);
+				int lo = max_int(k, first), hi = min_int(k + n, end_k);
+				if (lo < hi)
+					gemm_rows(rows, (hi - lo) / UNIT, a_inner(a_row(p->a + (size_t)t * p->a_point, p->pitch, row), lo), p->pitch,
+						b + (size_t)NB * ((size_t)t * (size_t)width + (size_t)(from + lo - k)), to + (size_t)(t * most) * NB, pitch, lo > first);
+			}
 		}
 		if (!straight)
 			p->store(p, j, (int)at, rows, c);

@@ -4,9 +4,18 @@ static int wino_m(enum form f) { return f == FORM_WINO4 ? 4 : 2; }
 static int is_wino(enum form f) { return f == FORM_WINO2 || f == FORM_WINO4; }
 static int round_up(int n, int to) { return (n + to - 1) / to * to; }
 static int ceil_div(int n, int by) { return (n + by - 1) / by; }
-static int points_of(enum form f) { return is_wino(f) ? (wino_m(f) + 1) * (wino_m(f) + 1) : 1; }
 static int min_int(int a, int b) { return a < b ? a : b; }
 static int max_int(int a, int b) { return a > b ? a : b; }
+/* Minimal filtering of a convolution's kernel; m = 0: another form. */
+static struct wino wino_of(const struct dcg_conv *cv, enum form form)
+{
+	return (struct wino){ is_wino(form) ? wino_m(form) : 0, cv->g.r, cv->g.stride };
+}
+/* Rows of the big side that a row of tiles, or of outputs, needs. */
+static int big_rows(const struct dcg_conv *cv, enum form form)
+{
+	return is_wino(form) ? cv->g.stride * (wino_m(form) - 1) + cv->g.r : cv->g.r;
+}
 static char *scratch_of(struct dcg_backend *be, int worker) { return ((struct simd_backend *)be)->scratch[worker]; }
 static char *shared_of(struct dcg_backend *be) { return ((struct simd_backend *)be)->shared; }
 
@@ -73,13 +82,13 @@ static void gather_taps(const struct dcg_conv *cv, const struct rows *in, int p,
 	}
 }
 
-/* Pixels of the big side under tile (ty, tx) in a phase; NULL outside. */
-ALWAYS void tile_pixels(int m, const struct dcg_conv *cv, const struct rows *in, int phase, int ty, int tx, const value **src)
+/* Pixels of the big side under tile (ty, tx) in a phase of tall x wide taps; NULL outside. */
+ALWAYS void tile_pixels(const struct wino f, int tall, int wide, const struct dcg_conv *cv, const struct rows *in, int phase, int ty, int tx, const value **src)
 {
-	for (int i = 0; i <= m; i++)
-		for (int j = 0; j <= m; j++) {
-			int h = 2 * (m * ty + i) - 1 + phase / 2, w = 2 * (m * tx + j) - 1 + phase % 2;
-			src[i * (m + 1) + j] = h < 0 || h >= cv->g.h || w < 0 || w >= cv->g.w ? NULL
+	for (int i = 0; i < of_points(f, tall); i++)
+		for (int j = 0; j < of_points(f, wide); j++) {
+			int h = f.stride * (f.m * ty + i) - cv->g.pad + phase / 2, w = f.stride * (f.m * tx + j) - cv->g.pad + phase % 2;
+			src[i * of_points(f, wide) + j] = h < 0 || h >= cv->g.h || w < 0 || w >= cv->g.w ? NULL
 				: in->at + ((size_t)(h - in->first) * (size_t)cv->g.w + (size_t)w) * (size_t)cv->cs_big;
 		}
 }
@@ -93,20 +102,20 @@ ALWAYS void tile_outputs(int m, const struct dcg_conv *cv, const struct rows *in
 				: in->at + ((size_t)(m * ty + i - in->first) * (size_t)cv->g.q + (size_t)(m * tx + j)) * (size_t)cv->cs_small;
 }
 
-ALWAYS void data_vectors(int m, vf *v, const value *const *src, int c)
+ALWAYS void data_vectors(const struct wino f, int tall, int wide, vf *v, const value *const *src, int c)
 {
 	vf d[WINO_MOST * WINO_MOST];
 	UNROLL
-	for (int i = 0; i < (m + 1) * (m + 1); i++)
+	for (int i = 0; i < of_points(f, tall) * of_points(f, wide); i++)
 		d[i] = src[i] ? value_load(src[i] + c) : vzero();
-	wino_data_2d(m, v, d);
+	wino_data_2d(f, tall, wide, v, d);
 }
 
-ALWAYS void output_vectors(int m, vf *z, const value *const *src, int k)
+ALWAYS void output_vectors(const struct wino f, vf *z, const value *const *src, int k)
 {
 	vf y[WINO_MOST * WINO_MOST];
 	UNROLL
-	for (int i = 0; i < m * m; i++)
+	for (int i = 0; i < f.m * f.m; i++)
 		y[i] = src[i] ? value_load(src[i] + k) : vzero();
-	wino_out_adjoint_2d(m, z, y);
+	wino_out_adjoint_2d(f, wino_most(f), wino_most(f), z, y);
 }

@@ -49,8 +49,8 @@ enum form {
 	                 for few channels */
 	FORM_FULL,    /* backward-data of kernels as large as the picture: products for all taps
 	                 at once are the picture */
-	FORM_WINO2,   /* 4x4, stride 2, pad 1 by parity phases: F(2x2,2x2) */
-	FORM_WINO4,   /* F(4x4,2x2) */
+	FORM_WINO2,   /* minimal filtering, tiles of 2x2 outputs; stride 2 by parity phases */
+	FORM_WINO4,   /* tiles of 4x4 */
 };
 
 struct dcg_conv {

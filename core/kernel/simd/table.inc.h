@@ -8,6 +8,8 @@
 #include "kernel/simd/vec.h"
 
 #include "kernel/simd/wino.inc.h"
+#include "kernel/simd/wino3.inc.h"
+#include "kernel/simd/wino_2d.inc.h"
 #include "kernel/simd/gemm.inc.h"
 #include "kernel/simd/pending.inc.h"
 #include "kernel/simd/rows.inc.h"
@@ -16,6 +18,7 @@
 #include "kernel/simd/forward.inc.h"
 #include "kernel/simd/backward.inc.h"
 #include "kernel/simd/gradient.inc.h"
+#include "kernel/simd/wino_code.inc.h"
 #include "kernel/simd/layers.inc.h"
 #include "kernel/simd/choose.inc.h"
 
@@ -29,7 +32,7 @@ static void measure(struct dcg_backend *be, const struct dcg_conv *cv, size_t *o
 {
 	const struct dcg_conv_geometry *g = &cv->g;
 	struct pass p = forward_pass(be, cv);
-	int forward_rows = is_wino(cv->forward) ? 2 * p.m + 2 : g->r, backward_rows = is_wino(cv->backward) ? wino_m(cv->backward) : g->r / g->stride + 4;
+	int forward_rows = big_rows(cv, cv->forward), backward_rows = is_wino(cv->backward) ? wino_m(cv->backward) : g->r / g->stride + 4;
 	size_t big = (size_t)forward_rows * (size_t)g->w * (size_t)cv->cs_big, small = (size_t)backward_rows * (size_t)g->q * (size_t)cv->cs_small;
 	*own = largest(largest(big, small) * sizeof(value), largest(pass_scratch(&p), gradient_scratch(cv)));
 	*shared = largest(pass_shared(&p), gradient_shared(cv));

@@ -10,7 +10,7 @@
 #include "kernel/simd/simd.h"
 
 /* Loops of a constant number of turns over vectors in registers: at -O2 too. */
-#define UNROLL _Pragma("GCC unroll 25")
+#define UNROLL _Pragma("GCC unroll 36")
 
 #if defined DCG_AVX512
 enum { VW = 16 };

@@ -1,5 +1,5 @@
 /* Minimal filtering (Winograd; Lavin and Gray, arXiv 1509.09308) of two taps, in one
- * dimension, F(2,2) (points 0, -1, infinity) and F(4,2) (Cook-Toom, points 0, -1, 1/2, 2,
+ * dimension, F(2,2) (points 0, 1, infinity) and F(4,2) (Cook-Toom, points 0, -1, 1/2, 2,
  * infinity): y = AT ((G w) . (BT d)). m outputs, m + 1 inputs and products. Of F(4,2)'s points
  * that are exact in binary these round least: in bf16 0.9 % of the output, where 0, 1, -1, 2
  * give 1.5 %. The fractions are G's, so that BT, which is applied most often, has none.
@@ -99,30 +99,3 @@ ALWAYS void wino_weights_adjoint(int m, vf *w, const vf *u)
 		w[1] = vadd(vfma(vset(2), c, vsub(vmul(vset(0.5f), b), a)), u[4]);
 	}
 }
-
-/* The same in two dimensions: out [no][no] from in [ni][ni]; rows, then columns. */
-enum { WINO_MOST = 5 };
-#define WINO_2D(name, one, NI, NO) \
-	ALWAYS void name(int m, vf *out, const vf *in) \
-	{ \
-		vf t[WINO_MOST * WINO_MOST], column[WINO_MOST], result[WINO_MOST]; \
-		UNROLL \
-		for (int i = 0; i < (NI); i++) \
-			one(m, t + i * (NO), in + i * (NI)); \
-		UNROLL \
-		for (int j = 0; j < (NO); j++) { \
-			UNROLL \
-			for (int i = 0; i < (NI); i++) \
-				column[i] = t[i * (NO) + j]; \
-			one(m, result, column); \
-			UNROLL \
-			for (int i = 0; i < (NO); i++) \
-				out[i * (NO) + j] = result[i]; \
-		} \
-	}
-WINO_2D(wino_data_2d, wino_data, m + 1, m + 1)
-WINO_2D(wino_data_adjoint_2d, wino_data_adjoint, m + 1, m + 1)
-WINO_2D(wino_out_2d, wino_out, m + 1, m)
-WINO_2D(wino_out_adjoint_2d, wino_out_adjoint, m, m + 1)
-WINO_2D(wino_weights_2d, wino_weights, 2, m + 1)
-WINO_2D(wino_weights_adjoint_2d, wino_weights_adjoint, m + 1, 2)
