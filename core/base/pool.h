@@ -2,8 +2,9 @@
  *
  * dcg_pool_run(pool, fn, ctx, tasks) calls fn(ctx, task, worker) once for every task
  * in 0 .. tasks-1, on the calling thread (worker 0) and on threads-1 others, and
- * returns when all are done. Which worker runs a task is not fixed: results must
- * depend on the task alone (reductions by task, never by worker), so that they are
+ * returns when all are done. Neighbouring tasks tend to go to one worker, the same in each
+ * loop, but which worker runs a task is not fixed: results must depend on the task alone
+ * (reductions by task, never by worker), so that they are
  * bit-identical for any number of threads. worker < threads indexes scratch memory.
  *
  * One thread uses a pool at a time; fn must not call dcg_pool_run on the same pool.

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <dirent.h>
+#include <sched.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -122,6 +123,27 @@ START_TEST(pool_runs_each_task_once)
 		if (round % 100 == 99)
 			usleep(5000); /* let the workers fall asleep */
 	}
+	dcg_pool_free(p);
+}
+END_TEST
+
+/* A worker that is held up (by its processor or its task) leaves nothing undone but that task. */
+static void hold_up_the_first(void *ctx, int task, int worker)
+{
+	struct sum *s = ctx;
+	if (task == 0)
+		while (atomic_load(&s->calls) < 99)
+			sched_yield();
+	add(ctx, task, worker);
+}
+
+START_TEST(pool_takes_over_what_a_held_up_worker_leaves)
+{
+	struct dcg_pool *p;
+	ck_assert_int_eq(dcg_pool_new(&p, _i, NULL), 0);
+	struct sum s = { .threads = dcg_pool_threads(p) };
+	dcg_pool_run(p, hold_up_the_first, &s, 100);
+	ck_assert_int_eq(s.calls, 100);
 	dcg_pool_free(p);
 }
 END_TEST
@@ -244,6 +266,7 @@ int main(void)
 	tcase_add_test(c, rng_resumes_from_its_three_numbers);
 	tcase_add_test(c, permutation_is_one);
 	tcase_add_loop_test(c, pool_runs_each_task_once, 1, 6);
+	tcase_add_loop_test(c, pool_takes_over_what_a_held_up_worker_leaves, 2, 6);
 	tcase_add_test(c, pool_refuses_odd_counts);
 	tcase_add_test(c, alloc_is_aligned_and_checked);
 	tcase_add_test(c, sha256_known_answer);
