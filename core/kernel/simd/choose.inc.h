@@ -46,9 +46,7 @@ static int has_wino(const struct dcg_conv *cv)
 
 static void choose_forms(struct dcg_conv *cv)
 {
-	cv->forward = cv->backward = cv->gradient = has_wino(cv) ? wino_form(cv) : FORM_DIRECT;
-	if (is_full(cv))
+	cv->forward = cv->backward = cv->gradient = is_thin(cv) ? FORM_THIN : is_dot(cv) ? FORM_DOT : has_wino(cv) ? wino_form(cv) : FORM_DIRECT;
+	if (is_full(cv) && cv->backward == FORM_DIRECT)
 		cv->backward = FORM_FULL;
-	else if (cv->cs_big < 16)
-		cv->backward = FORM_SCATTER;
 }

@@ -93,13 +93,3 @@ static struct pass forward_pass(struct dcg_backend *be, const struct dcg_conv *c
 	plan_pass(&p, be, 0);
 	return p;
 }
-
-static void conv_forward(struct dcg_backend *be, struct dcg_conv *cv, const struct dcg_tensor *big, struct dcg_tensor *small)
-{
-	struct pass p = forward_pass(be, cv);
-	p.in = big;
-	p.out = small->data;
-	p.w = cv->weights->part[DCG_VALUE];
-	small->pending.on = 0;
-	run_pass(&p);
-}

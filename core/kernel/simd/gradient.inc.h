@@ -325,25 +325,8 @@ static void gradient_add_parts(void *ctx, int task, int worker)
 	}
 }
 
-static void conv_backward_weights(struct dcg_backend *be, struct dcg_conv *cv, const struct dcg_tensor *big, const struct dcg_tensor *small, int accumulate)
+static void add_parts(struct dcg_backend *be, const struct dcg_conv *cv, float *parts, int splits, int accumulate)
 {
-	struct gradient g = gradient_plan(cv);
-	const struct wino_code *code = g.f.m ? wino_code(cv, cv->gradient) : NULL;
-	g.be = be;
-	g.big = big;
-	g.small = small;
-	g.grad = cv->weights->part[DCG_GRAD];
-	g.accumulate = accumulate;
-	g.a = (panel *)(void *)shared_of(be);
-	g.b = g.a + gradient_a(&g);
-	g.parts = (float *)(void *)(g.b + gradient_b(&g));
-	for (g.first = 0; g.first < g.row_units; g.first += g.count) {
-		g.count = min_int(g.chunk_units, g.row_units - g.first);
-		g.rows = g.count * g.wide;
-		dcg_table_run(be, code ? code->gradient_rows : gradient_direct_rows, &g, ceil_div(g.rows, TASK_ROWS));
-		dcg_table_run(be, code ? code->gradient_products : gradient_direct_products, &g,
-			g.b_panels * g.groups * g.splits);
-	}
-	if (g.splits > 1)
-		dcg_table_run(be, gradient_add_parts, &g, (int)((cv->weights->count + ADD_BLOCK - 1) / ADD_BLOCK));
+	struct gradient g = { .cv = cv, .grad = cv->weights->part[DCG_GRAD], .accumulate = accumulate, .splits = splits, .parts = parts };
+	dcg_table_run(be, gradient_add_parts, &g, (int)((cv->weights->count + ADD_BLOCK - 1) / ADD_BLOCK));
 }

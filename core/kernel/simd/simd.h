@@ -45,8 +45,8 @@ struct dcg_param {
 /* How a pass of a convolution is computed. */
 enum form {
 	FORM_DIRECT,  /* rows of gathered taps */
-	FORM_SCATTER, /* backward-data: products for all taps at once, added into the picture;
-	                 for few channels */
+	FORM_THIN,    /* few channels on the big side: thin.inc.h */
+	FORM_DOT,     /* one output: dot.inc.h */
 	FORM_FULL,    /* backward-data of kernels as large as the picture: products for all taps
 	                 at once are the picture */
 	FORM_WINO2,   /* minimal filtering, tiles of 2x2 outputs; stride 2 by parity phases */

@@ -18,6 +18,11 @@
 #include "kernel/simd/forward.inc.h"
 #include "kernel/simd/backward.inc.h"
 #include "kernel/simd/gradient.inc.h"
+#include "kernel/simd/thin.inc.h"
+#include "kernel/simd/thin_backward.inc.h"
+#include "kernel/simd/thin_gradient.inc.h"
+#include "kernel/simd/dot.inc.h"
+#include "kernel/simd/passes.inc.h"
 #include "kernel/simd/wino_code.inc.h"
 #include "kernel/simd/layers.inc.h"
 #include "kernel/simd/choose.inc.h"
@@ -31,15 +36,21 @@ static size_t largest(size_t a, size_t b)
 static void measure(struct dcg_backend *be, const struct dcg_conv *cv, size_t *own, size_t *shared)
 {
 	const struct dcg_conv_geometry *g = &cv->g;
+	*own = *shared = 0;
+	if (cv->forward == FORM_THIN) {
+		*own = thin_scratch(cv);
+		*shared = thin_shared(cv);
+		return;
+	}
+	if (cv->forward == FORM_DOT) {
+		*own = dot_values(cv) * sizeof(value);
+		return;
+	}
 	struct pass p = forward_pass(be, cv);
 	int forward_rows = big_rows(cv, cv->forward), backward_rows = is_wino(cv->backward) ? wino_m(cv->backward) : g->r / g->stride + 4;
 	size_t big = (size_t)forward_rows * (size_t)g->w * (size_t)cv->cs_big, small = (size_t)backward_rows * (size_t)g->q * (size_t)cv->cs_small;
 	*own = largest(largest(big, small) * sizeof(value), largest(pass_scratch(&p), gradient_scratch(cv)));
 	*shared = largest(pass_shared(&p), gradient_shared(cv));
-	if (cv->backward == FORM_SCATTER) {
-		*own = largest(*own, scatter_scratch(cv));
-		return;
-	}
 	for (int phase = 0; phase < (cv->backward == FORM_DIRECT ? g->stride * g->stride : 1); phase++) {
 		p = backward_pass(be, cv, phase);
 		*own = largest(*own, pass_scratch(&p));
