@@ -114,6 +114,8 @@ void dcg_job_params_check(const struct dcg_job_params *p, struct dcg_invalid *in
 
 int dcg_job_may_move(enum dcg_job_state from, enum dcg_job_state to);
 int dcg_job_is_final(enum dcg_job_state state);
+/* DCG_ESTALE if version > 0 and not the row's; for one who holds the write transaction. */
+int dcg_job_unchanged(const struct dcg_job_row *row, int64_t version, struct dcg_error *err);
 /* previous and error may be NULL; rewound_to < 0: none. DCG_ENOMEM. */
 int dcg_state_event(struct dcg_store_tx *tx, int64_t id, const char *state, const char *previous, const char *error, int64_t rewound_to);
 /* Move row to a state and append the event; row changes at once, so give a copy if the
