@@ -10,7 +10,8 @@
  *
  *   generate_lock    the store's write transaction -> lock    event_lock (alone)
  *
- * A job becomes `current` and ceases to be it only inside a write transaction. So whoever
+ * A job becomes `current` and ceases to be it only inside a write transaction, and if that
+ * fails, all is as before when its lock is given back. So whoever
  * finds that a job is not current, begins a transaction and reads its row sees it at rest.
  */
 #ifndef DCG_JOBS_PRIVATE_H

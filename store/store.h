@@ -45,6 +45,9 @@ int64_t dcg_store_now_ms(void);
 int dcg_store_begin(struct dcg_store *s, int durable, struct dcg_store_tx **ret, struct dcg_error *err);
 int dcg_store_commit(struct dcg_store_tx *tx, struct dcg_error *err);
 void dcg_store_rollback(struct dcg_store_tx *tx);
+/* Have fn called when the transaction is over, and before the next can begin, for what must change
+ * together with the rows. It may not use the store. The last one given counts. */
+void dcg_store_on_end(struct dcg_store_tx *tx, void (*fn)(void *user, int committed), void *user);
 
 /* --- Jobs ------------------------------------------------------------------------ */
 
