@@ -26,7 +26,7 @@
 #include "train/sampler.h"
 #include "train/trainer.h"
 
-enum { DCG_EVENTS_KEPT = 100000, DCG_PAGE = 200, DCG_METRICS_WAITING = 8192 };
+enum { DCG_PAGE = 200, DCG_METRICS_WAITING = 8192 };
 
 /* Of the daemon during one job, without a new checkpoint in between: then it is not tried again. */
 enum { DCG_MAX_DEATHS = 3 };
@@ -136,7 +136,7 @@ enum { DCG_TIME_TEXT = 32 };
 const char *dcg_time_text(int64_t ms, char buf[DCG_TIME_TEXT]);
 /* {"job": id, "at": now}, for the caller to add to. */
 cJSON *dcg_event_json(int64_t job);
-/* Append and delete o. DCG_ENOMEM if it is NULL or cannot be printed. */
+/* Append and delete o; also the events that are too old to be kept. DCG_ENOMEM if it is NULL or cannot be printed. */
 int dcg_event_append(struct dcg_store_tx *tx, int64_t job, const char *type, cJSON *o);
 /* The CHECKPOINT as it now is. */
 int dcg_checkpoint_event(struct dcg_store_tx *tx, const struct dcg_file_row *row);
@@ -260,7 +260,6 @@ struct dcg_run {
 	int64_t trouble_since; /* monotonic: when recording began to fail; 0 */
 	int64_t told_at;       /* monotonic: last progress of preparing */
 	int bad_files;
-	unsigned records; /* transactions so far */
 	int abandoned; /* told to stop while nothing could be recorded: as after a crash */
 };
 

@@ -10,7 +10,6 @@ enum {
 	FLUSH_MS = 250,     /* between transactions, so that metrics come together */
 	RETRY_MS = 1000,    /* when the store could not take something */
 	METRICS_AN_EVENT = 500,
-	PRUNE_EVERY = 64, PRUNE_CHUNK = 2000, /* transactions, events */
 	LAST_TRIES = 3,     /* after being told to stop */
 };
 
@@ -205,9 +204,6 @@ int dcg_run_record(struct dcg_run *run, const struct dcg_record *what, struct dc
 	} else if (!own && run->count) {
 		dcg_store_job_update(tx, &row, row.state);
 	}
-	int64_t pruned;
-	if (!own && run->records % PRUNE_EVERY == 0)
-		dcg_store_events_prune(tx, DCG_EVENTS_KEPT, PRUNE_CHUNK, &pruned);
 
 	r = dcg_jobs_commit(j, tx, own, err);
 	if (r) {
@@ -224,7 +220,6 @@ int dcg_run_record(struct dcg_run *run, const struct dcg_record *what, struct dc
 	run->row = row;
 	run->count = 0;
 	run->flush_at = dcg_monotonic_ms() + FLUSH_MS;
-	run->records++;
 	return 0;
 }
 
