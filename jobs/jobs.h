@@ -110,6 +110,8 @@ struct dcg_generated {
 	uint8_t *pictures;  /* [n][size][size][channels] */
 	int columns;
 };
+/* The most JSON values that such a body has, with 1024 vectors of the length that this checkpoint wants. */
+int dcg_jobs_generate_values(struct dcg_jobs *j, int64_t checkpoint, size_t *ret, struct dcg_invalid *inv);
 int dcg_jobs_generate(struct dcg_jobs *j, int64_t checkpoint, const cJSON *body, struct dcg_generated *ret, struct dcg_invalid *inv);
 void dcg_generated_done(struct dcg_generated *g);
 
