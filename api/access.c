@@ -34,18 +34,23 @@ static void fill(struct dcg_who *who, const struct dcg_token *t, int64_t until_s
 	who->until_s = until_s;
 }
 
-/* White space after it is none of its own (RFC 9110, section 5.5). */
-static int by_secret(struct dcg_access *a, const char *secret, struct dcg_who *ret)
+/* Every token that is sent comes by here, so that each wrong one is noted. White space after it
+ * is none of its own (RFC 9110, section 5.5). */
+static int by_secret(struct dcg_request *rq, const char *secret, struct dcg_who *ret)
 {
+	struct dcg_access *a = rq->api->access;
 	size_t n = strlen(secret);
 	while (n && (secret[n - 1] == ' ' || secret[n - 1] == '\t'))
 		n--;
-	if (n > SECRET_MAX)
-		return -1;
-	pthread_rwlock_rdlock(&a->lock);
-	fill(ret, dcg_tokens_by_secret(a->tokens, secret, n), 0);
-	pthread_rwlock_unlock(&a->lock);
-	return ret->scope == DCG_SCOPE_NONE ? -1 : 0;
+	if (n <= SECRET_MAX) {
+		pthread_rwlock_rdlock(&a->lock);
+		fill(ret, dcg_tokens_by_secret(a->tokens, secret, n), 0);
+		pthread_rwlock_unlock(&a->lock);
+	}
+	if (ret->scope != DCG_SCOPE_NONE)
+		return 0;
+	dcg_failures_note(a->failures, rq->api, rq->peer->fd);
+	return -1;
 }
 
 /* What follows "Bearer" in the header; NULL: nothing. Another scheme is a proxy's own affair. */
@@ -67,7 +72,7 @@ static int identify(struct dcg_request *rq)
 	}
 	const char *secret = bearer(rq);
 	if (secret)
-		return by_secret(a, secret, &rq->who);
+		return by_secret(rq, secret, &rq->who);
 	const char *cookie = MHD_lookup_connection_value(rq->connection, MHD_COOKIE_KIND, a->cookies.name);
 	int64_t until_s;
 	if (cookie) {
@@ -88,7 +93,6 @@ void dcg_access_identify(struct dcg_request *rq)
 /* RFC 6750, section 3. */
 static void refuse_secret(struct dcg_request *rq)
 {
-	dcg_failures_note(rq->api->access->failures, rq->api, rq->peer->fd);
 	dcg_reply_problem(rq, 401, "this token is not (or no longer) one of this daemon's");
 	dcg_reply_header(rq, "WWW-Authenticate", "Bearer realm=\"dcgand\", error=\"invalid_token\"");
 }
@@ -96,7 +100,7 @@ static void refuse_secret(struct dcg_request *rq)
 int dcg_access_login(struct dcg_request *rq, const char *secret, struct dcg_who *ret)
 {
 	struct dcg_who who = { 0 };
-	if (by_secret(rq->api->access, secret, &who)) {
+	if (by_secret(rq, secret, &who)) {
 		refuse_secret(rq);
 		return -1;
 	}

@@ -37,7 +37,7 @@ void dcg_access_release(struct dcg_access *a);
 /* Takes tokens: they hold from now on. Were they others before? */
 int dcg_access_replace(struct dcg_access *a, struct dcg_tokens *tokens);
 
-/* Fill rq->who from what the request brought. */
+/* Fill rq->who from what the request brought; a wrong token leaves a word in the log. */
 void dcg_access_identify(struct dcg_request *rq);
 /* Fill rq->who; may he use rq->route? 0, or -1 with 401 or 403 as reply. */
 int dcg_access_check(struct dcg_request *rq);

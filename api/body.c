@@ -1,5 +1,10 @@
 /* A request's body: JSON from a stranger. cJSON accepts more than JSON, cuts texts at
  * "\u0000", and lets broken UTF-8 and infinities through, so those are looked for here. */
+#include "config.h"
+
+#ifdef HAVE_MALLOC_TRIM
+#include <malloc.h>
+#endif
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,12 +12,14 @@
 #include "api/reply.h"
 #include "api/server.h"
 
-enum { DEPTH_MAX = 16, MEMBERS_MAX = 200 };
+enum { DEPTH_MAX = 16, MEMBERS_MAX = 200, TRIM_BYTES = 1 << 20 };
 
-/* Nesting, control characters and "\u0000", before anything is parsed. */
-static const char *scan(const char *s, size_t size)
+/* Nesting, control characters and "\u0000", before anything is parsed. *ret_values: no fewer than
+ * there are, which cJSON makes an object of 64 bytes each, even of a digit. */
+static const char *scan(const char *s, size_t size, size_t *ret_values)
 {
 	int depth = 0, quoted = 0;
+	size_t values = 1;
 	for (size_t i = 0; i < size; i++) {
 		unsigned char c = (unsigned char)s[i];
 		if (c < 0x20 && (quoted || !strchr("\t\n\r", c) || !c))
@@ -27,13 +34,17 @@ static const char *scan(const char *s, size_t size)
 			}
 		} else if (c == '"') {
 			quoted = 1;
+		} else if (c == ',') {
+			values++;
 		} else if (c == '{' || c == '[') {
+			values++;
 			if (++depth > DEPTH_MAX)
 				return "too many nested brackets";
 		} else if (c == '}' || c == ']') {
 			depth--;
 		}
 	}
+	*ret_values = values;
 	return NULL;
 }
 
@@ -61,10 +72,10 @@ static const char *inspect(const cJSON *v, const char **ret_name)
 	return NULL;
 }
 
-int dcg_body_parse(struct dcg_request *rq)
+static int parse(struct dcg_request *rq)
 {
 	const char *data = rq->body.data, *end = NULL, *name = NULL, *why;
-	size_t size = rq->body.size;
+	size_t size = rq->body.size, values, most = SIZE_MAX;
 	if (rq->body.failed) {
 		dcg_reply_problem(rq, 500, "out of memory");
 		return -1;
@@ -74,9 +85,15 @@ int dcg_body_parse(struct dcg_request *rq)
 	if (!dcg_utf8_valid(data, size))
 		why = "a byte that is not UTF-8";
 	else
-		why = scan(data, size);
+		why = scan(data, size, &values);
 	if (why) {
 		dcg_reply_problem(rq, 400, "expected a JSON object, found %s", why);
+		return -1;
+	}
+	if (rq->route->values_max && rq->route->values_max(rq, &most))
+		return -1;
+	if (values > most) {
+		dcg_reply_problem(rq, 413, "expected at most %zu values in the body, found %zu", most, values);
 		return -1;
 	}
 	rq->json = cJSON_ParseWithLengthOpts(data, size, &end, 0);
@@ -97,4 +114,27 @@ int dcg_body_parse(struct dcg_request *rq)
 		return -1;
 	}
 	return 0;
+}
+
+int dcg_body_parse(struct dcg_request *rq)
+{
+	int r = parse(rq);
+	if (r)
+		dcg_body_done(rq);
+	return r;
+}
+
+void dcg_body_done(struct dcg_request *rq)
+{
+	int much = rq->body.size >= TRIM_BYTES;
+	cJSON_Delete(rq->json);
+	rq->json = NULL;
+	dcg_text_done(&rq->body);
+#ifdef HAVE_MALLOC_TRIM
+	/* The C library keeps millions of small pieces for the next that want them, who may never come. */
+	if (much)
+		malloc_trim(0);
+#else
+	(void)much;
+#endif
 }

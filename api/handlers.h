@@ -38,6 +38,7 @@ void dcg_route_checkpoint_file(struct dcg_request *rq);
 
 /* routes_generate.c */
 void dcg_route_generate(struct dcg_request *rq);
+int dcg_route_generate_values(struct dcg_request *rq, size_t *ret);
 
 /* routes_datasets.c */
 void dcg_route_datasets_list(struct dcg_request *rq);

@@ -168,6 +168,7 @@ static unsigned status_of(int code)
 	case DCG_ESTATE:
 	case DCG_EEXIST: return 409;
 	case DCG_EACCESS: return 403;
+	case DCG_ESTALE: return 412;
 	case DCG_EINVAL:
 	case DCG_EFORMAT:
 	case DCG_EUNSUPPORTED: return 422;

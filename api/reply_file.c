@@ -101,6 +101,14 @@ static enum range parse_range(const char *s, int64_t size, int64_t *ret_first, i
 	return RANGE_PART;
 }
 
+/* Is a part asked for? HEAD has none (RFC 9110, section 14.2), and If-Range is one strong tag, no list (13.1.5). */
+static int wants_part(const struct dcg_request *rq, const char *tag)
+{
+	const char *s = rq->header[DCG_HEADER_IF_RANGE];
+	size_t n = strlen(tag);
+	return !rq->head && (!s || (strlen(s) == n + 2 && s[0] == '"' && s[n + 1] == '"' && memcmp(s + 1, tag, n) == 0));
+}
+
 void dcg_reply_file(struct dcg_request *rq, const char *path, int64_t size, const char *sha256, const char *type, const char *download)
 {
 	char text[160];
@@ -124,10 +132,9 @@ void dcg_reply_file(struct dcg_request *rq, const char *path, int64_t size, cons
 			close(fd);
 		return;
 	}
-	const char *if_range = rq->header[DCG_HEADER_IF_RANGE];
 	int64_t first = 0, last = size - 1;
 	enum range range = RANGE_NONE;
-	if (!if_range || listed(if_range, sha256, 0))
+	if (wants_part(rq, sha256))
 		range = parse_range(rq->header[DCG_HEADER_RANGE], size, &first, &last);
 	if (range == RANGE_OUTSIDE) {
 		close(fd);

@@ -66,6 +66,9 @@ struct dcg_route {
 	const struct dcg_query *query; /* ends with a NULL name; NULL: none */
 	struct dcg_answer answers[DCG_ANSWERS_MAX]; /* ends with status 0 */
 	const char *summary;
+	/* How many JSON values may the body have? Asked before it is parsed, on a thread that may wait;
+	 * -1 with a reply if the request will not do anyway. NULL: as many as fit in. */
+	int (*values_max)(struct dcg_request *rq, size_t *ret);
 };
 extern const struct dcg_route dcg_routes[]; /* ends with a NULL method */
 
@@ -152,6 +155,8 @@ int dcg_query_cursor(struct dcg_request *rq, char kind, int64_t *ret);
 
 /* body.c. Parse and check rq->body into rq->json; 0, or -1 with a reply. */
 int dcg_body_parse(struct dcg_request *rq);
+/* Give the memory of both back, to the system if it was much. */
+void dcg_body_done(struct dcg_request *rq);
 
 /* negotiate.c. Index of the media type in offers (NULL-terminated) that an Accept header
  * likes best, the first of equals; -1: none. */

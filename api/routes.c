@@ -58,7 +58,7 @@ static const struct dcg_query metrics_query[] = {
 
 #define ACTION(verb, function, text) \
 	{ "POST", "/jobs/{id}/" verb, WRITE, function, DCG_ROUTE_MATCH, 1024, "Nothing", NULL, \
-		{ { 202, "Job" }, { 404, "Problem" }, { 409, "Problem" }, { 422, "Problem" } }, text }
+		{ { 202, "Job" }, { 404, "Problem" }, { 409, "Problem" }, { 422, "Problem" } }, .summary = text }
 
 const struct dcg_route dcg_routes[] = {
 	{ "GET", "/jobs", READ, dcg_route_jobs_list, .query = jobs_query, .answers = { { 200, "Jobs" } },
@@ -112,7 +112,7 @@ const struct dcg_route dcg_routes[] = {
 		.answers = { { 200, "application/octet-stream" }, { 404, "Problem" } }, .summary = "A checkpoint's safetensors file" },
 	{ "POST", "/checkpoints/{id}/generate", WRITE, dcg_route_generate, DCG_ROUTE_SLOW | DCG_ROUTE_BODY_NEEDED | DCG_ROUTE_READS, VECTORS_MAX, "GenerateRequest",
 		.answers = { { 200, "Generated", "image/png" }, { 404, "Problem" }, { 406, "Problem" }, { 422, "Problem" } },
-		.summary = "Draw pictures with a checkpoint's generator" },
+		.summary = "Draw pictures with a checkpoint's generator", .values_max = dcg_route_generate_values },
 	{ "GET", "/datasets", READ, dcg_route_datasets_list, .query = datasets_query, .answers = { { 200, "Datasets" } },
 		.summary = "The data sets, by name" },
 	{ "POST", "/datasets", WRITE, dcg_route_dataset_create, DCG_ROUTE_SLOW | DCG_ROUTE_BODY_NEEDED, OBJECT_MAX, "DatasetRequest",

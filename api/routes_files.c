@@ -154,7 +154,7 @@ void dcg_route_checkpoint_edit(struct dcg_request *rq)
 			return;
 		/* Another may change it in between: then look again whether it matches. */
 		r = dcg_jobs_checkpoint_edit(rq->api->jobs, rq->id, rq->json, strcmp(match, "*") != 0 ? &row : NULL, &inv);
-		if (r && r != DCG_ESTATE) {
+		if (r && r != DCG_ESTALE) {
 			dcg_reply_invalid(rq, &inv);
 			return;
 		}

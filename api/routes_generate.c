@@ -52,6 +52,15 @@ static void reply_json(struct dcg_request *rq, const struct dcg_generated *g)
 	dcg_reply_text(rq, 200, "application/json", &t);
 }
 
+int dcg_route_generate_values(struct dcg_request *rq, size_t *ret)
+{
+	struct dcg_invalid inv = { 0 };
+	if (!dcg_jobs_generate_values(rq->api->jobs, rq->id, ret, &inv))
+		return 0;
+	dcg_reply_invalid(rq, &inv);
+	return -1;
+}
+
 void dcg_route_generate(struct dcg_request *rq)
 {
 	static const char *const offers[] = { "application/json", "image/png", NULL };
@@ -62,7 +71,9 @@ void dcg_route_generate(struct dcg_request *rq)
 		dcg_reply_problem(rq, 406, "expected an Accept header that allows application/json or image/png");
 		return;
 	}
-	if (dcg_jobs_generate(rq->api->jobs, rq->id, rq->json, &g, &inv)) {
+	int r = dcg_jobs_generate(rq->api->jobs, rq->id, rq->json, &g, &inv);
+	dcg_body_done(rq);
+	if (r) {
 		dcg_reply_invalid(rq, &inv);
 		return;
 	}

@@ -121,40 +121,37 @@ void dcg_route_job_get(struct dcg_request *rq)
 	dcg_job_row_done(&row);
 }
 
-/* The job exists, and is as If-Match says? */
-static int check_match(struct dcg_request *rq)
+/* The job exists, and is as If-Match says? Who then changes it must hold it to *ret (0: any version), for others may
+ * be quicker; if one was (DCG_ESTALE), look again: it may match still, and a job at work changes all the time. */
+static int check_match(struct dcg_request *rq, int64_t *ret)
 {
+	const char *match = rq->header[DCG_HEADER_IF_MATCH];
 	struct dcg_job_row row;
 	char tag[24];
 	if (dcg_find_job(rq, &row))
 		return -1;
 	snprintf(tag, sizeof tag, "%" PRId64, row.version);
+	*ret = match && strcmp(match, "*") != 0 ? row.version : 0;
 	dcg_job_row_done(&row);
 	return dcg_reply_matches(rq, tag) ? 0 : -1;
 }
 
 void dcg_route_job_edit(struct dcg_request *rq)
 {
-	const char *match = rq->header[DCG_HEADER_IF_MATCH];
 	struct dcg_job_row row;
-	char tag[24];
+	struct dcg_invalid inv;
+	int64_t version;
 	int r;
 	do {
-		struct dcg_invalid inv = { 0 };
-		if (dcg_find_job(rq, &row))
+		inv = (struct dcg_invalid){ 0 };
+		if (check_match(rq, &version))
 			return;
-		int64_t version = row.version;
-		dcg_job_row_done(&row);
-		snprintf(tag, sizeof tag, "%" PRId64, version);
-		if (!dcg_reply_matches(rq, tag))
-			return;
-		/* A job at work changes from one moment to the next: then look again whether it matches. */
-		r = dcg_jobs_edit(rq->api->jobs, rq->id, rq->json, match && strcmp(match, "*") != 0 ? version : 0, &inv);
-		if (r && r != DCG_ESTATE) {
-			dcg_reply_invalid(rq, &inv);
-			return;
-		}
-	} while (r);
+		r = dcg_jobs_edit(rq->api->jobs, rq->id, rq->json, version, &inv);
+	} while (r == DCG_ESTALE);
+	if (r) {
+		dcg_reply_invalid(rq, &inv);
+		return;
+	}
 	if (dcg_find_job(rq, &row))
 		return;
 	reply_job(rq, 200, &row);
@@ -164,9 +161,14 @@ void dcg_route_job_edit(struct dcg_request *rq)
 void dcg_route_job_delete(struct dcg_request *rq)
 {
 	struct dcg_error err;
-	if (check_match(rq))
-		return;
-	if (dcg_jobs_delete(rq->api->jobs, rq->id, &err))
+	int64_t version;
+	int r;
+	do {
+		if (check_match(rq, &version))
+			return;
+		r = dcg_jobs_delete(rq->api->jobs, rq->id, version, &err);
+	} while (r == DCG_ESTALE);
+	if (r)
 		dcg_reply_error(rq, &err);
 	else
 		dcg_reply_empty(rq, 204);
@@ -176,15 +178,20 @@ static void act(struct dcg_request *rq, enum dcg_job_action action)
 {
 	struct dcg_error err;
 	struct dcg_job_row row;
+	int64_t version;
+	int r;
 	if (rq->json && rq->json->child) {
 		char pointer[80];
 		snprintf(pointer, sizeof pointer, "/%.70s", rq->json->child->string);
 		dcg_reply_problem_at(rq, 422, "pointer", pointer, "unknown field: this action has none");
 		return;
 	}
-	if (check_match(rq))
-		return;
-	if (dcg_jobs_act(rq->api->jobs, rq->id, action, &err)) {
+	do {
+		if (check_match(rq, &version))
+			return;
+		r = dcg_jobs_act(rq->api->jobs, rq->id, action, version, &err);
+	} while (r == DCG_ESTALE);
+	if (r) {
 		dcg_reply_error(rq, &err);
 		return;
 	}

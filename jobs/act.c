@@ -47,6 +47,17 @@ static int wish(struct dcg_jobs *j, enum dcg_job_action action, struct dcg_error
 	return dcg_error_set(err, DCG_EINVAL, "unknown action");
 }
 
+/* Is the job at work? Then *ret is what came of the wish. */
+static int told(struct dcg_jobs *j, int64_t id, enum dcg_job_action action, int low, int *ret, struct dcg_error *err)
+{
+	pthread_mutex_lock(&j->lock);
+	int at_work = j->current.id == id;
+	if (at_work)
+		*ret = low ? low : wish(j, action, err);
+	pthread_mutex_unlock(&j->lock);
+	return at_work;
+}
+
 /* The job is at rest, and we hold the write transaction. *ret_to: the state it moves to, or
  * the one it has. */
 static int judge(const struct dcg_job_row *row, enum dcg_job_action action, enum dcg_job_state *ret_to, struct dcg_error *err)
@@ -73,41 +84,34 @@ static int judge(const struct dcg_job_row *row, enum dcg_job_action action, enum
 	return 0;
 }
 
-int dcg_jobs_act(struct dcg_jobs *j, int64_t id, enum dcg_job_action action, struct dcg_error *err)
+int dcg_jobs_act(struct dcg_jobs *j, int64_t id, enum dcg_job_action action, int64_t version, struct dcg_error *err)
 {
 	struct dcg_store_tx *tx;
 	struct dcg_job_row row;
 	enum dcg_job_state to = DCG_JOB_STATES;
+	int r;
 	if (id <= 0)
 		return dcg_error_set(err, DCG_ENOENT, "there is no job %lld", (long long)id);
 	/* The last of the disk is not for files that somebody asks for. */
 	int low = action == DCG_ACTION_SAMPLE || action == DCG_ACTION_CHECKPOINT ? dcg_room_is_low(j, err) : 0;
-	pthread_mutex_lock(&j->lock);
-	int at_work = j->current.id == id;
-	int r = !at_work ? 0 : low ? low : wish(j, action, err);
-	pthread_mutex_unlock(&j->lock);
-	if (at_work)
+	/* The version stands still only in a transaction. */
+	if (version <= 0 && told(j, id, action, low, &r, err))
 		return r;
 
 	if ((r = dcg_store_begin(j->store, 1, &tx, err)))
 		return r;
-	/* The worker may have taken it before we got the transaction; now it cannot. */
-	pthread_mutex_lock(&j->lock);
-	if ((at_work = j->current.id == id))
-		r = low ? low : wish(j, action, err);
-	pthread_mutex_unlock(&j->lock);
-	if (at_work) {
-		dcg_store_rollback(tx);
-		return r;
-	}
 	if ((r = dcg_store_job_get(j->store, id, &row, err))) {
 		dcg_store_rollback(tx);
 		return r;
 	}
-	r = judge(&row, action, &to, err);
+	r = dcg_job_unchanged(&row, version, err);
+	/* The worker may have taken it before we got the transaction; now it cannot. */
+	int at_work = !r && told(j, id, action, low, &r, err);
+	if (!r && !at_work)
+		r = judge(&row, action, &to, err);
 	/* Paused for want of room, and now because somebody said so: then it stays paused. */
 	int other_reason = row.state == DCG_JOB_PAUSED && row.error;
-	if (r || (to == row.state && !other_reason))
+	if (r || at_work || (to == row.state && !other_reason))
 		dcg_store_rollback(tx);
 	else if (!(r = dcg_jobs_commit(j, tx, dcg_job_move(tx, &row, to, NULL, -1), err)) && to == DCG_JOB_QUEUED)
 		dcg_jobs_wake(j);
@@ -115,7 +119,7 @@ int dcg_jobs_act(struct dcg_jobs *j, int64_t id, enum dcg_job_action action, str
 	return r;
 }
 
-int dcg_jobs_delete(struct dcg_jobs *j, int64_t id, struct dcg_error *err)
+int dcg_jobs_delete(struct dcg_jobs *j, int64_t id, int64_t version, struct dcg_error *err)
 {
 	struct dcg_store_tx *tx;
 	struct dcg_job_row row;
@@ -127,11 +131,12 @@ int dcg_jobs_delete(struct dcg_jobs *j, int64_t id, struct dcg_error *err)
 		return r;
 	if ((r = dcg_store_job_get(j->store, id, &row, err)))
 		goto rollback;
+	r = dcg_job_unchanged(&row, version, err);
 	pthread_mutex_lock(&j->lock);
 	int at_work = j->current.id == id;
 	pthread_mutex_unlock(&j->lock);
 	/* Preparing or running without being current: nothing could be recorded, see worker.c. */
-	if (at_work || row.state == DCG_JOB_PREPARING || row.state == DCG_JOB_RUNNING)
+	if (!r && (at_work || row.state == DCG_JOB_PREPARING || row.state == DCG_JOB_RUNNING))
 		r = dcg_error_set(err, DCG_ESTATE, "job %lld is %s and cannot be deleted: cancel it first", (long long)id, dcg_job_state_name(row.state));
 	if (!r && row.pinned)
 		r = dcg_error_set(err, DCG_ESTATE, "job %lld is pinned and cannot be deleted: take its pin away first", (long long)id);

@@ -146,8 +146,8 @@ int dcg_jobs_edit(struct dcg_jobs *j, int64_t id, const cJSON *body, int64_t ver
 		return dcg_invalid_fail(inv, r, "%s", err.text);
 	if ((r = dcg_store_job_get(j->store, id, &row, &err)))
 		dcg_invalid_fail(inv, r, "%s", err.text);
-	else if (version > 0 && row.version != version)
-		r = dcg_invalid_fail(inv, DCG_ESTATE, "job %lld is at version %lld, not %lld", (long long)id, (long long)row.version, (long long)version);
+	else if ((r = dcg_job_unchanged(&row, version, &err)))
+		dcg_invalid_fail(inv, r, "%s", err.text);
 	else
 		r = take_job(body, &row, inv);
 	if (r || !body->child) {
@@ -194,8 +194,9 @@ int dcg_jobs_checkpoint_edit(struct dcg_jobs *j, int64_t id, const cJSON *body, 
 		return dcg_invalid_fail(inv, r, "%s", err.text);
 	if ((r = dcg_store_file_get(j->store, DCG_FILE_CHECKPOINT, id, &row, &err)))
 		dcg_invalid_fail(inv, r, "%s", err.text);
-	else if (only && (row.pinned != only->pinned || strcmp(row.label, only->label) != 0))
-		r = dcg_invalid_fail(inv, DCG_ESTATE, "checkpoint %lld was changed meanwhile", (long long)id);
+	else if (only && (row.pinned != only->pinned || strcmp(row.label, only->label) != 0 || row.created_ms != only->created_ms ||
+	                  strcmp(row.sha256, only->sha256) != 0))
+		r = dcg_invalid_fail(inv, DCG_ESTALE, "checkpoint %lld was changed meanwhile", (long long)id);
 	else
 		r = take_checkpoint(body, &row, inv);
 	if (r || !body->child) {

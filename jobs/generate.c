@@ -6,12 +6,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_PICTURES = 1024, DEFAULT_PICTURES = 64 };
+enum { MOST_PICTURES = 1024, DEFAULT_PICTURES = 64, OTHER_VALUES = 16 };
 
 struct request {
 	int64_t n, seed, columns;
 	const cJSON *z; /* NULL: from seed */
 };
+
+int dcg_jobs_generate_values(struct dcg_jobs *j, int64_t checkpoint, size_t *ret, struct dcg_invalid *inv)
+{
+	struct dcg_file_row file;
+	struct dcg_job_row job;
+	struct dcg_error err;
+	dcg_invalid_init(inv);
+	int r = dcg_store_file_get(j->store, DCG_FILE_CHECKPOINT, checkpoint, &file, &err);
+	if (!r)
+		r = dcg_store_job_get(j->store, file.job, &job, &err);
+	if (r)
+		return dcg_invalid_fail(inv, r, "%s", err.text);
+	const struct dcg_param_row *row = dcg_param_find(dcg_train_rows, "z_dim");
+	cJSON *params = cJSON_Parse(job.params_json);
+	const cJSON *v = cJSON_GetObjectItemCaseSensitive(params, row->name);
+	double z_dim = cJSON_IsNumber(v) && v->valuedouble >= row->min && v->valuedouble <= row->max ? v->valuedouble : row->max;
+	cJSON_Delete(params);
+	dcg_job_row_done(&job);
+	*ret = MOST_PICTURES * ((size_t)z_dim + 1) + OTHER_VALUES;
+	return 0;
+}
 
 static void parse(const cJSON *body, struct request *q, struct dcg_invalid *inv)
 {

@@ -80,17 +80,17 @@ int dcg_jobs_submit(struct dcg_jobs *j, const cJSON *body, int64_t *ret_id, stru
 int dcg_jobs_submit_once(struct dcg_jobs *j, const cJSON *body, const char *key, const char *request_sha256, int64_t *ret_id, struct dcg_invalid *inv);
 
 enum { DCG_NOTE_MAX = 4000, DCG_TAGS_MAX = 16, DCG_TAG_MAX = 40 }; /* characters, tags, characters */
-/* PATCH /jobs/{id}: any of name, note, tags and priority, in whatever state. version > 0: only
- * while it is the job's (else DCG_ESTATE). */
+/* PATCH /jobs/{id}: any of name, note, tags and priority, in whatever state. version > 0, here
+ * and below: only while it is the job's (else DCG_ESTALE). */
 int dcg_jobs_edit(struct dcg_jobs *j, int64_t id, const cJSON *body, int64_t version, struct dcg_invalid *inv);
-/* PATCH /checkpoints/{id}: pinned, name. only, if not NULL: only while these are as in that row (else DCG_ESTATE). */
+/* PATCH /checkpoints/{id}: pinned, name. only, if not NULL: only while they and the file are as in that row (else DCG_ESTALE). */
 int dcg_jobs_checkpoint_edit(struct dcg_jobs *j, int64_t id, const cJSON *body, const struct dcg_file_row *only, struct dcg_invalid *inv);
 
 enum dcg_job_action { DCG_ACTION_PAUSE, DCG_ACTION_RESUME, DCG_ACTION_CANCEL, DCG_ACTION_SAMPLE, DCG_ACTION_CHECKPOINT };
 /* Idempotent: pausing what is paused (or being paused) is no error. DCG_ENOENT, DCG_ESTATE. */
-int dcg_jobs_act(struct dcg_jobs *j, int64_t id, enum dcg_job_action action, struct dcg_error *err);
+int dcg_jobs_act(struct dcg_jobs *j, int64_t id, enum dcg_job_action action, int64_t version, struct dcg_error *err);
 /* The job with its rows and files. Only in a final state, paused or queued: else DCG_ESTATE. */
-int dcg_jobs_delete(struct dcg_jobs *j, int64_t id, struct dcg_error *err);
+int dcg_jobs_delete(struct dcg_jobs *j, int64_t id, int64_t version, struct dcg_error *err);
 
 /* Absolute path of a sample or checkpoint file, malloc'd; caller frees. */
 char *dcg_jobs_file_path(struct dcg_jobs *j, enum dcg_file_kind kind, const struct dcg_file_row *row);
@@ -110,6 +110,8 @@ struct dcg_generated {
 	uint8_t *pictures;  /* [n][size][size][channels] */
 	int columns;
 };
+/* The most JSON values that such a body has, with 1024 vectors of the length that this checkpoint wants. */
+int dcg_jobs_generate_values(struct dcg_jobs *j, int64_t checkpoint, size_t *ret, struct dcg_invalid *inv);
 int dcg_jobs_generate(struct dcg_jobs *j, int64_t checkpoint, const cJSON *body, struct dcg_generated *ret, struct dcg_invalid *inv);
 void dcg_generated_done(struct dcg_generated *g);
 

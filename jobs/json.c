@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+enum { EVENTS_KEPT = 100000, PRUNE_EVERY = 8, PRUNE_CHUNK = 2000 };
+
 const char *dcg_time_text(int64_t ms, char buf[DCG_TIME_TEXT])
 {
 	time_t s = (time_t)(ms / 1000);
@@ -66,7 +68,9 @@ int dcg_event_append(struct dcg_store_tx *tx, int64_t job, const char *type, cJS
 	if (!text)
 		return DCG_ENOMEM;
 	int64_t seq;
-	dcg_store_event_append(tx, job, type, text, &seq);
+	/* The numbers have no gaps: whoever makes events, each so many some go. */
+	if (!dcg_store_event_append(tx, job, type, text, &seq) && seq % PRUNE_EVERY == 0)
+		dcg_store_events_prune(tx, EVENTS_KEPT, PRUNE_CHUNK, NULL);
 	cJSON_free(text);
 	return 0;
 }

@@ -10,7 +10,8 @@
  *
  *   generate_lock    the store's write transaction -> lock    event_lock (alone)
  *
- * A job becomes `current` and ceases to be it only inside a write transaction. So whoever
+ * A job becomes `current` and ceases to be it only inside a write transaction, and if that
+ * fails, all is as before when its lock is given back. So whoever
  * finds that a job is not current, begins a transaction and reads its row sees it at rest.
  */
 #ifndef DCG_JOBS_PRIVATE_H
@@ -25,7 +26,7 @@
 #include "train/sampler.h"
 #include "train/trainer.h"
 
-enum { DCG_EVENTS_KEPT = 100000, DCG_PAGE = 200, DCG_METRICS_WAITING = 8192 };
+enum { DCG_PAGE = 200, DCG_METRICS_WAITING = 8192 };
 
 /* Of the daemon during one job, without a new checkpoint in between: then it is not tried again. */
 enum { DCG_MAX_DEATHS = 3 };
@@ -114,6 +115,8 @@ void dcg_job_params_check(const struct dcg_job_params *p, struct dcg_invalid *in
 
 int dcg_job_may_move(enum dcg_job_state from, enum dcg_job_state to);
 int dcg_job_is_final(enum dcg_job_state state);
+/* DCG_ESTALE if version > 0 and not the row's; for one who holds the write transaction. */
+int dcg_job_unchanged(const struct dcg_job_row *row, int64_t version, struct dcg_error *err);
 /* previous and error may be NULL; rewound_to < 0: none. DCG_ENOMEM. */
 int dcg_state_event(struct dcg_store_tx *tx, int64_t id, const char *state, const char *previous, const char *error, int64_t rewound_to);
 /* Move row to a state and append the event; row changes at once, so give a copy if the
@@ -133,7 +136,7 @@ enum { DCG_TIME_TEXT = 32 };
 const char *dcg_time_text(int64_t ms, char buf[DCG_TIME_TEXT]);
 /* {"job": id, "at": now}, for the caller to add to. */
 cJSON *dcg_event_json(int64_t job);
-/* Append and delete o. DCG_ENOMEM if it is NULL or cannot be printed. */
+/* Append and delete o; also the events that are too old to be kept. DCG_ENOMEM if it is NULL or cannot be printed. */
 int dcg_event_append(struct dcg_store_tx *tx, int64_t job, const char *type, cJSON *o);
 /* The CHECKPOINT as it now is. */
 int dcg_checkpoint_event(struct dcg_store_tx *tx, const struct dcg_file_row *row);
@@ -257,7 +260,6 @@ struct dcg_run {
 	int64_t trouble_since; /* monotonic: when recording began to fail; 0 */
 	int64_t told_at;       /* monotonic: last progress of preparing */
 	int bad_files;
-	unsigned records; /* transactions so far */
 	int abandoned; /* told to stop while nothing could be recorded: as after a crash */
 };
 

@@ -10,7 +10,6 @@ enum {
 	FLUSH_MS = 250,     /* between transactions, so that metrics come together */
 	RETRY_MS = 1000,    /* when the store could not take something */
 	METRICS_AN_EVENT = 500,
-	PRUNE_EVERY = 64, PRUNE_CHUNK = 2000, /* transactions, events */
 	LAST_TRIES = 3,     /* after being told to stop */
 };
 
@@ -122,6 +121,17 @@ static int record_file(struct dcg_store_tx *tx, enum dcg_file_kind kind, const s
 	return dcg_checkpoint_event(tx, &row);
 }
 
+/* It is still at work if its end was not recorded. */
+static void end_settled(void *user, int committed)
+{
+	struct dcg_run *run = user;
+	if (committed)
+		return;
+	pthread_mutex_lock(&run->j->lock);
+	run->j->current.id = run->row.id;
+	pthread_mutex_unlock(&run->j->lock);
+}
+
 /* The job ceases to be current, here within the transaction (see private.h), and moves to
  * where its end and the wishes of others say. */
 static int record_end(struct dcg_run *run, struct dcg_store_tx *tx, struct dcg_job_row *row, const struct dcg_error *why)
@@ -132,6 +142,7 @@ static int record_end(struct dcg_run *run, struct dcg_store_tx *tx, struct dcg_j
 	int stopping = j->stopping;
 	j->current.id = 0;
 	pthread_mutex_unlock(&j->lock);
+	dcg_store_on_end(tx, end_settled, run);
 	/* The checkpoint that a stop makes could not be written: it goes on from an older one. */
 	int own = 0;
 	if (row->state == DCG_JOB_PAUSED) /* for want of room; what follows is said of one that runs */
@@ -193,21 +204,15 @@ int dcg_run_record(struct dcg_run *run, const struct dcg_record *what, struct dc
 	} else if (!own && run->count) {
 		dcg_store_job_update(tx, &row, row.state);
 	}
-	int64_t pruned;
-	if (!own && run->records % PRUNE_EVERY == 0)
-		dcg_store_events_prune(tx, DCG_EVENTS_KEPT, PRUNE_CHUNK, &pruned);
 
 	r = dcg_jobs_commit(j, tx, own, err);
-	pthread_mutex_lock(&j->lock);
-	if (r && what->end) /* so it is still at work */
-		j->current.id = row.id;
-	if (!r)
-		j->current.epoch = row.epoch;
-	pthread_mutex_unlock(&j->lock);
 	if (r) {
 		free(row.error);
 		return r;
 	}
+	pthread_mutex_lock(&j->lock);
+	j->current.epoch = row.epoch;
+	pthread_mutex_unlock(&j->lock);
 	if (what->pause) { /* the next move gives it another */
 		free(row.error);
 		row.error = NULL;
@@ -215,7 +220,6 @@ int dcg_run_record(struct dcg_run *run, const struct dcg_record *what, struct dc
 	run->row = row;
 	run->count = 0;
 	run->flush_at = dcg_monotonic_ms() + FLUSH_MS;
-	run->records++;
 	return 0;
 }
 

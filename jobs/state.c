@@ -24,6 +24,14 @@ int dcg_job_is_final(enum dcg_job_state state)
 	return state < DCG_JOB_STATES && !moves[state];
 }
 
+int dcg_job_unchanged(const struct dcg_job_row *row, int64_t version, struct dcg_error *err)
+{
+	if (version <= 0 || row->version == version)
+		return 0;
+	return dcg_error_set(err, DCG_ESTALE, "job %lld is at version %lld, not %lld", (long long)row->id, (long long)row->version,
+		(long long)version);
+}
+
 int dcg_state_event(struct dcg_store_tx *tx, int64_t id, const char *state, const char *previous, const char *error, int64_t rewound_to)
 {
 	cJSON *o = dcg_event_json(id);

@@ -172,6 +172,19 @@ static void train(struct dcg_run *run, struct dcg_error *why)
 
 /* --- One job ------------------------------------------------------------------------------------------ */
 
+static void cease(struct dcg_jobs *j)
+{
+	pthread_mutex_lock(&j->lock);
+	j->current.id = 0;
+	pthread_mutex_unlock(&j->lock);
+}
+
+static void take_settled(void *jobs, int committed)
+{
+	if (!committed)
+		cease(jobs);
+}
+
 /* queued -> preparing, and it is the current one. */
 static int take(struct dcg_run *run, int64_t id, struct dcg_error *err)
 {
@@ -193,13 +206,8 @@ static int take(struct dcg_run *run, int64_t id, struct dcg_error *err)
 	j->current.preparing = 1;
 	j->current.epoch = run->row.epoch;
 	pthread_mutex_unlock(&j->lock);
-	r = dcg_jobs_commit(j, tx, dcg_job_move(tx, &run->row, DCG_JOB_PREPARING, NULL, -1), err);
-	if (r) {
-		pthread_mutex_lock(&j->lock);
-		j->current.id = 0;
-		pthread_mutex_unlock(&j->lock);
-	}
-	return r;
+	dcg_store_on_end(tx, take_settled, j);
+	return dcg_jobs_commit(j, tx, dcg_job_move(tx, &run->row, DCG_JOB_PREPARING, NULL, -1), err);
 }
 
 static int run_job(struct dcg_jobs *j, int64_t id, struct dcg_error *err)
@@ -227,9 +235,7 @@ static int run_job(struct dcg_jobs *j, int64_t id, struct dcg_error *err)
 		dcg_text_clean(why.text);
 		dcg_run_persist(&run, &(struct dcg_record){ .end = &why });
 	}
-	pthread_mutex_lock(&j->lock);
-	j->current.id = 0;
-	pthread_mutex_unlock(&j->lock);
+	cease(j);
 done:
 	if (run.trainer)
 		dcg_trainer_free(run.trainer);

@@ -12,6 +12,8 @@ enum { DCG_STORE_READERS = 4 };
 struct dcg_store_tx {
 	struct dcg_store *store;
 	struct dcg_sql *sql; /* the store's writer; its sticky error is the transaction's */
+	void (*on_end)(void *user, int committed); /* NULL: nobody cares */
+	void *user;
 };
 
 struct dcg_store {

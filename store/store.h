@@ -45,6 +45,9 @@ int64_t dcg_store_now_ms(void);
 int dcg_store_begin(struct dcg_store *s, int durable, struct dcg_store_tx **ret, struct dcg_error *err);
 int dcg_store_commit(struct dcg_store_tx *tx, struct dcg_error *err);
 void dcg_store_rollback(struct dcg_store_tx *tx);
+/* Have fn called when the transaction is over, and before the next can begin, for what must change
+ * together with the rows. It may not use the store. The last one given counts. */
+void dcg_store_on_end(struct dcg_store_tx *tx, void (*fn)(void *user, int committed), void *user);
 
 /* --- Jobs ------------------------------------------------------------------------ */
 
@@ -212,7 +215,7 @@ int dcg_store_event_append(struct dcg_store_tx *tx, int64_t job, const char *typ
 int dcg_store_events(struct dcg_store *s, int64_t job, int64_t after, int limit, struct dcg_event_row **ret, size_t *ret_count,
 	int64_t *ret_oldest, int64_t *ret_newest, struct dcg_error *err);
 void dcg_store_events_free(struct dcg_event_row *rows, size_t count);
-/* Keep the newest `keep` events. At most `chunk` rows a call; *ret_deleted tells. */
+/* Keep the newest `keep` events. At most `chunk` rows a call; *ret_deleted (may be NULL) tells. */
 int dcg_store_events_prune(struct dcg_store_tx *tx, int64_t keep, int chunk, int64_t *ret_deleted);
 
 struct dcg_log_row {

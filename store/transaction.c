@@ -29,11 +29,25 @@ int dcg_store_begin(struct dcg_store *s, int durable, struct dcg_store_tx **ret,
 		dcg_sql_run(q);
 		r = dcg_sql_result(q, err);
 	}
-	if (r)
+	if (r) {
 		pthread_mutex_unlock(&s->write_lock);
-	else
-		*ret = &s->tx;
-	return r;
+		return r;
+	}
+	s->tx.on_end = NULL;
+	*ret = &s->tx;
+	return 0;
+}
+
+void dcg_store_on_end(struct dcg_store_tx *tx, void (*fn)(void *user, int committed), void *user)
+{
+	tx->on_end = fn;
+	tx->user = user;
+}
+
+static void tell_end(struct dcg_store_tx *tx, int committed)
+{
+	if (tx->on_end)
+		tx->on_end(tx->user, committed);
 }
 
 static void roll_back(struct dcg_sql *q)
@@ -61,9 +75,10 @@ int dcg_store_commit(struct dcg_store_tx *tx, struct dcg_error *err)
 	dcg_sql_start(q, "COMMIT");
 	dcg_sql_run(q);
 	int r = dcg_sql_result(q, err);
-	if (r) {
+	if (r)
 		roll_back(q);
-	} else {
+	tell_end(tx, !r);
+	if (!r) {
 		if (s->sweep)
 			dcg_store_sweep(s);
 		checkpoint(s);
@@ -77,5 +92,6 @@ void dcg_store_rollback(struct dcg_store_tx *tx)
 	if (!tx)
 		return;
 	roll_back(tx->sql);
+	tell_end(tx, 0);
 	pthread_mutex_unlock(&tx->store->write_lock);
 }

@@ -25,6 +25,7 @@ static const struct {
 	[-DCG_EEND] = { "EEND", "end" },
 	[-DCG_ETIMEOUT] = { "ETIMEOUT", "timed out" },
 	[-DCG_EACCESS] = { "EACCESS", "access denied" },
+	[-DCG_ESTALE] = { "ESTALE", "changed meanwhile" },
 };
 
 static int known(int code)

@@ -209,6 +209,26 @@ def events_table(change):
 
 
 @test
+def kept():
+    """the newest 100000 are kept, also when nothing but PATCH makes any"""
+    keep, more = 100000, 1000
+
+    def fill(db):
+        [(n,)] = db.execute("SELECT newest FROM event_counter")
+        db.executemany("INSERT INTO events VALUES (?, 1, 1, 'job', '{}')", ((seq,) for seq in range(n + 1, n + 1 + keep + more)))
+        db.execute("UPDATE event_counter SET newest = newest + ?", (keep + more,))
+
+    counted = []
+    events_table(fill)
+    d.start()
+    for i in range(100):
+        d.patch("/jobs/1", {"priority": i % 50})
+    d.stop()
+    events_table(lambda db: counted.extend(db.execute("SELECT count(*) FROM events")))
+    equal(keep <= counted[0][0] <= keep + 100, True, str(counted))
+
+
+@test
 def reset():
     """what is no longer kept, or never was, gives a reset and goes on with what is new"""
     newest = []

@@ -451,6 +451,16 @@ def failures_are_told_once():
     fresh.stop()
     equal(fresh.errors().count("a wrong token from 127.0.0.1"), 1, fresh.errors())
     equal("guess" in fresh.errors(), False)
+    # Also where a stranger is answered.
+    other = Daemon("--tokens", TOKENS)
+    other.get("/session")
+    other.get("/session", **bearer("read"))
+    other.get("/session", Authorization="Basic YTpi")
+    other.get("/session", Cookie="dcgand=nonsense")
+    equal("wrong token" in other.errors(), False, other.errors())
+    equal(other.get("/session", Authorization="Bearer guess").json()["scope"], None)
+    other.stop()
+    equal(other.errors().count("a wrong token from 127.0.0.1"), 1, other.errors())
     for value in secret.values():
         equal(value[7:] in fresh.errors() + d.errors(), False)
 

@@ -1,5 +1,5 @@
 jobs_tests = tests/jobs/test_params tests/jobs/test_jobs tests/jobs/test_submit tests/jobs/test_recover tests/jobs/test_kill tests/jobs/test_deaths tests/jobs/test_memory \
-	tests/jobs/test_datasets tests/jobs/test_generate tests/jobs/test_room
+	tests/jobs/test_datasets tests/jobs/test_generate tests/jobs/test_room tests/jobs/test_commit
 check_PROGRAMS += $(jobs_tests)
 TESTS += $(jobs_tests)
 EXTRA_DIST += tests/jobs/world.h
@@ -16,6 +16,9 @@ tests_jobs_test_kill_LDADD = $(jobs_test_ldadd)
 tests_jobs_test_memory_CFLAGS = $(jobs_test_cflags)
 tests_jobs_test_memory_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup,--wrap=asprintf
 tests_jobs_test_memory_LDADD = $(jobs_test_ldadd)
+tests_jobs_test_commit_CFLAGS = $(jobs_test_cflags)
+tests_jobs_test_commit_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=dcg_store_commit,--wrap=dcg_job_move
+tests_jobs_test_commit_LDADD = $(jobs_test_ldadd)
 tests_jobs_test_deaths_CFLAGS = $(jobs_test_cflags)
 tests_jobs_test_deaths_LDADD = $(jobs_test_ldadd)
 tests_jobs_test_datasets_CFLAGS = $(jobs_test_cflags)

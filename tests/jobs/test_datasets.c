@@ -162,7 +162,7 @@ START_TEST(test_delete)
 	int64_t id = submit(&w, "{" TINY ",\"epochs\":100000}");
 	fails(dcg_jobs_dataset_delete(w.jobs, "tiny", &err), DCG_ESTATE);
 	says("uses it");
-	ok(dcg_jobs_act(w.jobs, id, DCG_ACTION_CANCEL, &err));
+	ok(dcg_jobs_act(w.jobs, id, DCG_ACTION_CANCEL, 0, &err));
 	wait_state(&w, id, DCG_JOB_CANCELLED);
 	ok(dcg_jobs_dataset_delete(w.jobs, "tiny", &err));
 	ck_assert_int_ne(access(path, F_OK), 0);

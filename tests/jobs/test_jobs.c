@@ -17,7 +17,7 @@ static void teardown(void)
 
 static int act(int64_t id, enum dcg_job_action action)
 {
-	return dcg_jobs_act(w.jobs, id, action, &err);
+	return dcg_jobs_act(w.jobs, id, action, 0, &err);
 }
 
 static int told;
@@ -124,7 +124,7 @@ static void *nag(void *arg)
 	static const enum dcg_job_action actions[] = { DCG_ACTION_PAUSE, DCG_ACTION_RESUME, DCG_ACTION_RESUME, DCG_ACTION_SAMPLE, DCG_ACTION_CHECKPOINT };
 	for (int i = 0; i < 150; i++) {
 		struct dcg_error why;
-		int r = dcg_jobs_act(w.jobs, n->id, actions[rand_r(&n->seed) % 5], &why);
+		int r = dcg_jobs_act(w.jobs, n->id, actions[rand_r(&n->seed) % 5], 0, &why);
 		if (r && r != DCG_ESTATE)
 			return strdup(why.text);
 		nap_ms((int)(rand_r(&n->seed) % 4));
@@ -207,7 +207,7 @@ START_TEST(test_legal_and_illegal)
 	ok(dcg_jobs_start(w.jobs, &err));
 	wait_state(&w, id, DCG_JOB_RUNNING);
 	ok(act(id, DCG_ACTION_RESUME));
-	fails(dcg_jobs_delete(w.jobs, id, &err), DCG_ESTATE);
+	fails(dcg_jobs_delete(w.jobs, id, 0, &err), DCG_ESTATE);
 	/* paused */
 	ok(act(id, DCG_ACTION_PAUSE));
 	ok(act(id, DCG_ACTION_PAUSE));

@@ -145,8 +145,8 @@ static void life(void)
 		dcg_generated_done(&drawn);
 	if (!failed(dcg_jobs_dataset_preview(w.jobs, "tiny", &png, &size, &err), "preview", err.text))
 		free(png);
-	failed(dcg_jobs_act(w.jobs, id, DCG_ACTION_PAUSE, &err) == DCG_ESTATE ? 0 : DCG_ENOMEM, "pause of what is over", err.text);
-	failed(dcg_jobs_delete(w.jobs, id, &err), "delete", err.text);
+	failed(dcg_jobs_act(w.jobs, id, DCG_ACTION_PAUSE, 0, &err) == DCG_ESTATE ? 0 : DCG_ENOMEM, "pause of what is over", err.text);
+	failed(dcg_jobs_delete(w.jobs, id, 0, &err), "delete", err.text);
 done:
 	dcg_jobs_free(w.jobs);
 	w.jobs = NULL;

@@ -253,10 +253,10 @@ START_TEST(test_stop_while_preparing)
 	/* The same by a pause, and by a cancel of what is paused so. */
 	ok(dcg_jobs_start(w.jobs, &err));
 	wait_state(&w, id, DCG_JOB_PREPARING);
-	fails(dcg_jobs_act(w.jobs, id, DCG_ACTION_SAMPLE, &err), DCG_ESTATE);
-	ok(dcg_jobs_act(w.jobs, id, DCG_ACTION_PAUSE, &err));
+	fails(dcg_jobs_act(w.jobs, id, DCG_ACTION_SAMPLE, 0, &err), DCG_ESTATE);
+	ok(dcg_jobs_act(w.jobs, id, DCG_ACTION_PAUSE, 0, &err));
 	wait_state(&w, id, DCG_JOB_PAUSED);
-	ok(dcg_jobs_act(w.jobs, id, DCG_ACTION_CANCEL, &err));
+	ok(dcg_jobs_act(w.jobs, id, DCG_ACTION_CANCEL, 0, &err));
 	ck_assert_int_eq(state_of(&w, id), DCG_JOB_CANCELLED);
 	snprintf(path, sizeof path, "%s/datasets/big-64-1.data", w.state);
 	ck_assert_int_ne(access(path, F_OK), 0);
@@ -308,7 +308,7 @@ START_TEST(test_full_disk)
 	int64_t id = meet_full_disk(), other;
 	/* Others are told, and reading goes on. */
 	ck_assert_int_eq(post_job(&w, BODY, &other), DCG_ENOSPC);
-	fails(dcg_jobs_delete(w.jobs, id, &err), DCG_ESTATE);
+	fails(dcg_jobs_delete(w.jobs, id, 0, &err), DCG_ESTATE);
 	nap_ms(1500);
 	ck_assert_int_eq(state_of(&w, id), DCG_JOB_RUNNING);
 	make_room();

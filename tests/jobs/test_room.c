@@ -136,8 +136,8 @@ START_TEST(test_reserve)
 	ck_assert_msg(strstr(inv.text, w.folder) == NULL, "a path of the server: %s", inv.text);
 	dcg_jobs_status(w.jobs, status, sizeof status);
 	ck_assert_ptr_nonnull(strstr(status, "waiting for room"));
-	fails(dcg_jobs_delete(w.jobs, id, &err), DCG_ESTATE);
-	ok(dcg_jobs_act(w.jobs, id, DCG_ACTION_RESUME, &err)); /* is no error, and makes no room */
+	fails(dcg_jobs_delete(w.jobs, id, 0, &err), DCG_ESTATE);
+	ok(dcg_jobs_act(w.jobs, id, DCG_ACTION_RESUME, 0, &err)); /* is no error, and makes no room */
 	make_room();
 	wait_state(&w, id, DCG_JOB_RUNNING);
 	check_told(id, "running", "");
@@ -159,12 +159,12 @@ START_TEST(test_checkpoint_without_room)
 	open_with_reserve(-1, 1);
 	int64_t id = submit(&w, "{" BIG ",\"epochs\":1000000,\"sample_every\":0,\"checkpoint_every\":0,\"keep_last\":5}");
 	wait_step(&w, id, 0);
-	ok(dcg_jobs_act(w.jobs, id, DCG_ACTION_CHECKPOINT, &err));
+	ok(dcg_jobs_act(w.jobs, id, DCG_ACTION_CHECKPOINT, 0, &err));
 	wait_files(&w, DCG_FILE_CHECKPOINT, id, 1);
 	ok(dcg_store_file_find(dcg_jobs_store(w.jobs), DCG_FILE_CHECKPOINT, id, DCG_NEWEST, 0, &file, &err));
 	ck_assert_int_gt(file.size, 3 * MIB);
 	fill(file.size - MIB);
-	ok(dcg_jobs_act(w.jobs, id, DCG_ACTION_CHECKPOINT, &err));
+	ok(dcg_jobs_act(w.jobs, id, DCG_ACTION_CHECKPOINT, 0, &err));
 	wait_paused(id);
 	nap_ms(1200); /* it looks for room every second: what there is was not enough */
 	wait_paused(id);
@@ -172,7 +172,7 @@ START_TEST(test_checkpoint_without_room)
 	make_room();
 	wait_state(&w, id, DCG_JOB_RUNNING);
 	wait_files(&w, DCG_FILE_CHECKPOINT, id, 2);
-	ok(dcg_jobs_act(w.jobs, id, DCG_ACTION_CANCEL, &err));
+	ok(dcg_jobs_act(w.jobs, id, DCG_ACTION_CANCEL, 0, &err));
 	wait_state(&w, id, DCG_JOB_CANCELLED);
 }
 END_TEST
@@ -187,7 +187,7 @@ START_TEST(test_asked_while_waiting)
 	wait_step(&w, id, 0);
 	fill(8 * MIB);
 	wait_paused(id);
-	ok(dcg_jobs_act(w.jobs, id, actions[_i], &err));
+	ok(dcg_jobs_act(w.jobs, id, actions[_i], 0, &err));
 	for (double end = now_s() + 60;; nap_ms(5)) {
 		struct dcg_job_row row = get(&w, id);
 		int done = row.state == states[_i] && !row.error;
@@ -201,7 +201,7 @@ START_TEST(test_asked_while_waiting)
 	ck_assert_int_eq(state_of(&w, id), states[_i]);
 	if (actions[_i] == DCG_ACTION_PAUSE) {
 		int64_t step = step_of(id);
-		ok(dcg_jobs_act(w.jobs, id, DCG_ACTION_RESUME, &err));
+		ok(dcg_jobs_act(w.jobs, id, DCG_ACTION_RESUME, 0, &err));
 		wait_step(&w, id, step);
 	}
 }
@@ -262,7 +262,7 @@ START_TEST(test_end_while_the_last_checkpoint_waits)
 	open_with_reserve(-1, 1);
 	int64_t id = submit(&w, "{" BIG ",\"epochs\":1000,\"max_steps\":400,\"sample_every\":0,\"checkpoint_every\":0,\"keep_last\":9}");
 	wait_step(&w, id, 0);
-	ok(dcg_jobs_act(w.jobs, id, DCG_ACTION_CHECKPOINT, &err));
+	ok(dcg_jobs_act(w.jobs, id, DCG_ACTION_CHECKPOINT, 0, &err));
 	wait_files(&w, DCG_FILE_CHECKPOINT, id, 1);
 	ok(dcg_store_file_find(dcg_jobs_store(w.jobs), DCG_FILE_CHECKPOINT, id, DCG_NEWEST, 0, &file, &err));
 	ck_assert_int_lt(file.step, 400);

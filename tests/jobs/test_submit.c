@@ -16,7 +16,7 @@ static void teardown(void)
 
 static int act(int64_t id, enum dcg_job_action action)
 {
-	return dcg_jobs_act(w.jobs, id, action, &err);
+	return dcg_jobs_act(w.jobs, id, action, 0, &err);
 }
 
 START_TEST(test_refused)
@@ -110,11 +110,11 @@ START_TEST(test_delete)
 	wait_state(&w, busy, DCG_JOB_RUNNING);
 	snprintf(body, sizeof body, "{" TINY ",\"epochs\":1,\"from_checkpoint\":%lld}", (long long)file.id);
 	int64_t heir = submit(&w, body);
-	fails(dcg_jobs_delete(w.jobs, id, &err), DCG_ESTATE);
+	fails(dcg_jobs_delete(w.jobs, id, 0, &err), DCG_ESTATE);
 	says("starts from a checkpoint");
-	ok(dcg_jobs_delete(w.jobs, heir, &err)); /* a queued one */
-	ok(dcg_jobs_delete(w.jobs, id, &err));
-	fails(dcg_jobs_delete(w.jobs, id, &err), DCG_ENOENT);
+	ok(dcg_jobs_delete(w.jobs, heir, 0, &err)); /* a queued one */
+	ok(dcg_jobs_delete(w.jobs, id, 0, &err));
+	fails(dcg_jobs_delete(w.jobs, id, 0, &err), DCG_ENOENT);
 	snprintf(path, sizeof path, "%s/jobs/%lld", w.state, (long long)id);
 	ck_assert_int_ne(access(path, F_OK), 0);
 	ck_assert_int_eq(post_job(&w, body, &heir), DCG_EINVAL);
@@ -135,7 +135,7 @@ START_TEST(test_delete)
 	ok(dcg_file_write_atomic(outside, "mine", 4, &err));
 	snprintf(link, sizeof link, "%s/jobs/%lld/samples/step-0000000007.png", w.state, (long long)busy);
 	ck_assert_int_eq(symlink(outside, link), 0);
-	ok(dcg_jobs_delete(w.jobs, busy, &err));
+	ok(dcg_jobs_delete(w.jobs, busy, 0, &err));
 	ck_assert_int_eq(access(kept, F_OK), 0);
 	ck_assert_int_eq(access(outside, F_OK), 0);
 	ck_assert_int_ne(access(link, F_OK), 0);
