@@ -98,7 +98,7 @@ int dcg_jobs_start(struct dcg_jobs *j, struct dcg_error *err)
 	return e ? dcg_error_set(err, DCG_ETHREAD, "the worker: %s", strerror(e)) : 0;
 }
 
-void dcg_jobs_stop(struct dcg_jobs *j, int quick)
+void dcg_jobs_begin_stop(struct dcg_jobs *j, int quick)
 {
 	pthread_mutex_lock(&j->lock);
 	j->stopping = 1;
@@ -106,6 +106,13 @@ void dcg_jobs_stop(struct dcg_jobs *j, int quick)
 	if (j->current.trainer)
 		dcg_trainer_command(j->current.trainer, j->quick ? DCG_COMMAND_ABORT : DCG_COMMAND_STOP);
 	pthread_cond_broadcast(&j->changed);
+	pthread_mutex_unlock(&j->lock);
+}
+
+void dcg_jobs_stop(struct dcg_jobs *j, int quick)
+{
+	dcg_jobs_begin_stop(j, quick);
+	pthread_mutex_lock(&j->lock);
 	if (j->working && !j->joining) {
 		j->joining = 1;
 		pthread_mutex_unlock(&j->lock);

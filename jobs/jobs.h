@@ -48,9 +48,10 @@ struct dcg_jobs_config {
  * first job, so that the time this takes does not grow with what was ever done. */
 int dcg_jobs_new(struct dcg_jobs **ret, const struct dcg_jobs_config *cfg, struct dcg_error *err);
 int dcg_jobs_start(struct dcg_jobs *j, struct dcg_error *err);
-/* Checkpoints the running job at its next step, marks it interrupted, stops the worker.
- * quick: without the checkpoint. May be called again with quick 1 from another thread while
- * the first waits. */
+/* Asks the running job to write a checkpoint at its next step and the worker to end; waits for
+ * neither. quick: without the checkpoint; once asked for, that holds. */
+void dcg_jobs_begin_stop(struct dcg_jobs *j, int quick);
+/* The same, and waits until the job is marked interrupted and the worker has ended. */
 void dcg_jobs_stop(struct dcg_jobs *j, int quick);
 void dcg_jobs_free(struct dcg_jobs *j);
 

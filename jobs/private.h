@@ -43,7 +43,7 @@ struct dcg_jobs {
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* something below did; CLOCK_MONOTONIC */
-	int stopping, quick;    /* asked by dcg_jobs_stop */
+	int stopping, quick;    /* asked by dcg_jobs_begin_stop */
 	int64_t room_failed;    /* bytes that were free when a file found no room; -1: none did */
 	int64_t room_failed_at; /* monotonic */
 	int woken;              /* the queue may have something new */
