@@ -53,9 +53,10 @@ int dcg_api_set_tokens(struct dcg_api *api, struct dcg_tokens *tokens);
 /* Ask the served socket for /readyz, as a client would, and wait for any answer: 0, or what was
  * in its way. A signal ends the wait. DCG_ETIMEOUT, DCG_ECANCELLED (signal), DCG_EIO. */
 int dcg_api_answers(const struct dcg_api *api, int timeout_ms, struct dcg_error *err);
-/* From now on nothing is changed any more: POST, PATCH and DELETE get 503. Reading goes on. */
+/* From now on nothing is begun that changes something: POST, PATCH and DELETE get 503, also those
+ * that wait for a thread. Reading goes on. */
 void dcg_api_begin_stop(struct dcg_api *api);
-/* Ends the event streams, lets requests finish (a few seconds at most for their
+/* Ends the event streams, lets requests that have begun finish (a few seconds at most for their
  * replies to be taken), closes everything. */
 void dcg_api_stop(struct dcg_api *api);
 void dcg_api_free(struct dcg_api *api); /* stops first if need be */
