@@ -40,6 +40,10 @@ int dcg_api_check_host(const char *text, struct dcg_error *err);
 /* May it be listened on without tokens? DCG_EACCESS. */
 int dcg_api_check_private(const char *text, struct dcg_error *err);
 
+/* How many files so many connections may have open, with what serves them: each a socket and a
+ * file that is being sent. */
+int dcg_api_files(int connections);
+
 /* All of cfg is copied. jobs must outlive the api. */
 int dcg_api_new(struct dcg_api **ret, const struct dcg_api_config *cfg, struct dcg_jobs *jobs, struct dcg_error *err);
 int dcg_api_start(struct dcg_api *api, struct dcg_error *err);

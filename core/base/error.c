@@ -25,6 +25,7 @@ static const struct {
 	[-DCG_EEND] = { "EEND", "end" },
 	[-DCG_ETIMEOUT] = { "ETIMEOUT", "timed out" },
 	[-DCG_EACCESS] = { "EACCESS", "access denied" },
+	[-DCG_EMFILE] = { "EMFILE", "too many files are open" },
 };
 
 static int known(int code)
@@ -77,6 +78,7 @@ static int code_of_errno(int errnum)
 	case EINVAL: return DCG_EINVAL;
 	case ENOENT: case ENOTDIR: return DCG_ENOENT;
 	case ENOSPC: case EDQUOT: case EFBIG: return DCG_ENOSPC;
+	case EMFILE: case ENFILE: return DCG_EMFILE;
 	case EACCES: case EPERM: case EXDEV: case ELOOP: return DCG_EACCESS;
 	case EEXIST: return DCG_EEXIST;
 	case EBUSY: case EWOULDBLOCK: return DCG_EBUSY;

@@ -30,6 +30,7 @@ enum dcg_errno {
 	DCG_EEND = -15,        /* nothing more will come */
 	DCG_ETIMEOUT = -16,    /* nothing came in time */
 	DCG_EACCESS = -17,     /* permission denied, or outside an allowed root */
+	DCG_EMFILE = -18,      /* too many files are open */
 };
 
 struct dcg_error {
