@@ -232,6 +232,8 @@ void dcg_jobs_status(struct dcg_jobs *j, char *buf, size_t size)
 		snprintf(buf, size, "idle");
 	else if (j->current.trouble[0])
 		snprintf(buf, size, "job %lld: cannot record: %s", id, j->current.trouble);
+	else if (j->current.waiting == DCG_EMFILE)
+		snprintf(buf, size, "job %lld: waiting for files to be closed", id);
 	else if (j->current.waiting)
 		snprintf(buf, size, "job %lld: waiting for room on the disk", id);
 	else if (j->current.preparing && j->current.count)

@@ -19,7 +19,8 @@
  *
  * When the disk has less room than the reserve, or a file found none, the job is paused where it is,
  * in memory, with the reason as its error, and goes on by itself when there is room; until
- * then nothing new is taken or begun.
+ * then nothing new is taken or begun. So it is when no more files can be opened, but that
+ * new jobs are taken into the queue.
  *
  * Files: STATE/dcgand.db, STATE/jobs/<id>/samples/, STATE/jobs/<id>/checkpoints/,
  * STATE/datasets/<name>-<size>-<channels>.data.
@@ -63,7 +64,7 @@ void dcg_jobs_on_event(struct dcg_jobs *j, void (*fn)(void *user), void *user);
 /* Something wrong with a request, for a 4xx answer: overall text and a list of fields. */
 struct dcg_invalid {
 	int code;       /* DCG_EINVAL (422), DCG_ENOENT (404), DCG_ESTATE (409), DCG_EBUSY (queue
-	                   full: 503), DCG_ECANCELLED (stopping: 503), DCG_ENOSPC (507), DCG_EACCESS (outside the roots: 403),
+	                   full: 503), DCG_ECANCELLED (stopping: 503), DCG_EMFILE (503), DCG_ENOSPC (507), DCG_EACCESS (outside the roots: 403),
 	                   others: 500 */
 	char text[480];
 	int count;

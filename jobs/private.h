@@ -44,7 +44,8 @@ struct dcg_jobs {
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* something below did; CLOCK_MONOTONIC */
 	int stopping, quick;    /* asked by dcg_jobs_begin_stop */
-	int64_t room_failed;    /* bytes that were free when a file found no room; -1: none did */
+	int room_code;          /* why a file could not be made: DCG_ENOSPC or DCG_EMFILE; 0: none failed */
+	int64_t room_failed;    /* bytes that were free when one found no room; -1: none did */
 	int64_t room_failed_at; /* monotonic */
 	int woken;              /* the queue may have something new */
 	int idle;               /* the worker waits for a job */
@@ -57,7 +58,7 @@ struct dcg_jobs {
 		int preparing;
 		uint32_t done, count;  /* pictures prepared */
 		int64_t epoch, epochs;
-		int waiting;           /* for room on the disk */
+		int waiting;           /* for room on the disk (DCG_ENOSPC), files to open (DCG_EMFILE); 0: not */
 		char trouble[200];     /* why nothing can be recorded at present; "" */
 	} current;
 
@@ -198,8 +199,9 @@ void dcg_rewind_done(struct dcg_rewind *w);
 int64_t dcg_room_free(const struct dcg_jobs *j); /* bytes */
 /* Less than the reserve? DCG_ENOSPC. */
 int dcg_room_is_low(const struct dcg_jobs *j, struct dcg_error *err);
-/* A file found no room just now: nothing goes on before there is more. */
-void dcg_room_failed(struct dcg_jobs *j);
+/* A file found no room just now, or could not be opened: nothing goes on before there is more.
+ * code: DCG_ENOSPC or DCG_EMFILE. */
+void dcg_room_failed(struct dcg_jobs *j, int code);
 /* Why a job waits. */
 void dcg_room_text(struct dcg_jobs *j, char *buf, size_t size);
 /* Between jobs: those that waited for room are queued again. DCG_ENOSPC while there is none,
@@ -288,7 +290,7 @@ int dcg_run_persist(struct dcg_run *run, const struct dcg_record *what);
 void dcg_run_flush(struct dcg_run *run);
 /* Worker: pause for want of room, and go on; call often. */
 void dcg_run_room(struct dcg_run *run);
-void dcg_run_file_lost(struct dcg_run *run, enum dcg_event_type file);
+void dcg_run_file_lost(struct dcg_run *run, enum dcg_event_type file, int code);
 /* The trainer's answers. */
 void dcg_run_paused(struct dcg_run *run);
 void dcg_run_resumed(struct dcg_run *run);

@@ -43,6 +43,11 @@ const char *dcg_errname(int code)
 	return known(code) ? table[-code].name : "EUNKNOWN";
 }
 
+int dcg_error_is_want(int code)
+{
+	return code == DCG_ENOSPC || code == DCG_EMFILE;
+}
+
 static void one_line(char *s)
 {
 	for (; *s; s++)

@@ -43,6 +43,9 @@ const char *dcg_strerror(int code);
 /* "ENOMEM"; never NULL, static storage. */
 const char *dcg_errname(int code);
 
+/* For want of what others may give back, room on the disk or files to open: it may work later. */
+int dcg_error_is_want(int code);
+
 /* Fill *err (which may be NULL) and return code. */
 int dcg_error_set(struct dcg_error *err, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -24,8 +24,10 @@ class Limited(Daemon):
     def command(self, *more):
         return ["/bin/sh", "-c", f'{self.limits} && exec "$0" "$@"', *super().command(*more)]
 
-    def set(self, what, soft):
-        resource.prlimit(self.process.pid, what, (soft, resource.prlimit(self.process.pid, what)[1]))
+
+
+def set_soft(daemon, what, soft):
+    resource.prlimit(daemon.process.pid, what, (soft, resource.prlimit(daemon.process.pid, what)[1]))
 
 
 @test
@@ -42,7 +44,7 @@ def size_of_files():
     equal((answer.status, answer.json()["title"]), (507, "Insufficient Storage"), f"note {i}")
     equal(f"error: PATCH /jobs/{job}: " in d.errors(), True, d.errors())
     equal(d.job(job)["note"], f"{i - 1:04}" * 1000, "the last that was taken")
-    d.set(resource.RLIMIT_FSIZE, 1000 * KIB * KIB)
+    set_soft(d, resource.RLIMIT_FSIZE, 1000 * KIB * KIB)
     d.patch(f"/jobs/{job}", {"note": "again"})
     d.run_job()
     d.stop()
@@ -58,13 +60,14 @@ class Client:
 
     def __init__(self, daemon):
         self.connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=SLOW)
+        self.ask("GET", "/healthz")
 
-    def ask(self, method, path):
-        self.connection.request(method, path)
+    def ask(self, method, path, body=None, status=(200, 202)):
+        self.connection.request(method, path, body and json.dumps(body), {"Content-Type": "application/json"} if body else {})
         r = self.connection.getresponse()
-        body = json.loads(r.read())
-        equal(r.status in (200, 202), True, f"{method} {path}: {r.status} {body}")
-        return body
+        answer = json.loads(r.read())
+        equal(r.status in status, True, f"{method} {path}: {r.status} {answer}")
+        return answer
 
     def checkpoints(self, job):
         return self.ask("GET", f"/jobs/{job}/checkpoints")["checkpoints"]
@@ -124,6 +127,39 @@ def more_clients_than_files():
     for s in crowd:
         s.close()
     d.post(f"/jobs/{job}/cancel", None, 202)
+    d.stop()
+
+@test
+def no_file_to_open():
+    """without a file to open jobs wait, at work or at their start, and say why; then they go on"""
+    d = Daemon()
+    d.register_tiny()
+    job = d.post("/jobs", small_job(**LONG)).json()["id"]
+    after = d.post("/jobs", small_job()).json()["id"]
+    d.wait_step(job, 5)
+    own = Client(d)
+
+    def state(job):
+        found = own.ask("GET", f"/jobs/{job}")
+        return found["state"], found["error"]
+
+    waits = ("paused", "too many files are open, it goes on by itself when some were closed")
+    soft = resource.prlimit(d.process.pid, resource.RLIMIT_NOFILE)[0]
+    set_soft(d, resource.RLIMIT_NOFILE, 3)
+    own.ask("POST", f"/jobs/{job}/checkpoint")
+    wait_for(lambda: state(job) == waits, "the job at work to wait")
+    equal(own.checkpoints(job), [])
+    set_soft(d, resource.RLIMIT_NOFILE, soft)
+    wait_for(lambda: state(job) == ("running", None) and own.checkpoints(job), "it to go on, and its checkpoint")
+    set_soft(d, resource.RLIMIT_NOFILE, 3)
+    own.ask("POST", f"/jobs/{job}/cancel")
+    wait_for(lambda: state(after) == waits, "the next one to wait")
+    checkpoint = f"/checkpoints/{own.checkpoints(job)[0]['id']}"
+    for method, path, body in (("GET", f"{checkpoint}/file", None), ("POST", f"{checkpoint}/generate", {"n": 1}),
+                               ("POST", "/datasets", {"name": "more", "path": "tiny"})):
+        equal(own.ask(method, path, body, status=(503,))["detail"], "too many files are open", path)
+    set_soft(d, resource.RLIMIT_NOFILE, soft)
+    wait_for(lambda: state(after) == ("succeeded", None), "it to go on")
     d.stop()
 
 
