@@ -40,6 +40,10 @@ int dcg_api_check_host(const char *text, struct dcg_error *err);
 /* May it be listened on without tokens? DCG_EACCESS. */
 int dcg_api_check_private(const char *text, struct dcg_error *err);
 
+/* How many files so many connections may have open, with what serves them: each a socket and a
+ * file that is being sent. */
+int dcg_api_files(int connections);
+
 /* All of cfg is copied. jobs must outlive the api. */
 int dcg_api_new(struct dcg_api **ret, const struct dcg_api_config *cfg, struct dcg_jobs *jobs, struct dcg_error *err);
 int dcg_api_start(struct dcg_api *api, struct dcg_error *err);
@@ -53,9 +57,10 @@ int dcg_api_set_tokens(struct dcg_api *api, struct dcg_tokens *tokens);
 /* Ask the served socket for /readyz, as a client would, and wait for any answer: 0, or what was
  * in its way. A signal ends the wait. DCG_ETIMEOUT, DCG_ECANCELLED (signal), DCG_EIO. */
 int dcg_api_answers(const struct dcg_api *api, int timeout_ms, struct dcg_error *err);
-/* From now on nothing is changed any more: POST, PATCH and DELETE get 503. Reading goes on. */
+/* From now on nothing is begun that changes something: POST, PATCH and DELETE get 503, also those
+ * that wait for a thread. Reading goes on. */
 void dcg_api_begin_stop(struct dcg_api *api);
-/* Ends the event streams, lets requests finish (a few seconds at most for their
+/* Ends the event streams, lets requests that have begun finish (a few seconds at most for their
  * replies to be taken), closes everything. */
 void dcg_api_stop(struct dcg_api *api);
 void dcg_api_free(struct dcg_api *api); /* stops first if need be */

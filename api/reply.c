@@ -173,6 +173,7 @@ static unsigned status_of(int code)
 	case DCG_EFORMAT:
 	case DCG_EUNSUPPORTED: return 422;
 	case DCG_EBUSY:
+	case DCG_EMFILE:
 	case DCG_ECANCELLED: return 503;
 	case DCG_ENOSPC: return 507;
 	default: return 500;
@@ -196,12 +197,12 @@ static void reply_code(struct dcg_request *rq, int code, const char *text, cJSON
 	unsigned status = status_of(code);
 	if (!is_expected(rq, status))
 		status = 500;
-	if (status == 500 || status == 507) {
+	if (status == 500 || status == 507 || code == DCG_EMFILE) {
 		/* The text may name files of ours. */
 		dcg_api_log(rq->api, DCG_API_ERROR, "%s %s: %s", rq->method, rq->uri, text);
 		cJSON_Delete(errors);
 		errors = NULL;
-		text = status == 507 ? dcg_strerror(code) : "the daemon could not do this; its log says why";
+		text = status != 500 ? dcg_strerror(code) : "the daemon could not do this; its log says why";
 	}
 	dcg_reply_problem_with(rq, status, text, errors);
 }

@@ -123,9 +123,9 @@ void dcg_reply_file(struct dcg_request *rq, const char *path, int64_t size, cons
 	if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size != size) {
 		/* Whatever the reason, it is our fault: the row says that the file is there. */
 		struct dcg_error err;
-		if (fd < 0)
-			dcg_error_set(&err, DCG_EIO, "cannot open %s: %s", path, strerror(errno));
-		else
+		if (fd < 0 && dcg_error_sys(&err, errno, "cannot open %s", path) != DCG_EMFILE)
+			err.code = DCG_EIO;
+		if (fd >= 0)
 			dcg_error_set(&err, DCG_EIO, "%s: expected a file of %lld bytes, found %lld", path, (long long)size, (long long)st.st_size);
 		dcg_reply_error(rq, &err);
 		if (fd >= 0)

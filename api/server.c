@@ -19,10 +19,17 @@ enum { CONNECTION_BYTES = 32 << 10 };
  * close at the same moment stop it for a minute. So none has as many connections. */
 enum { HTTP_THREADS = 2, THREAD_CONNECTIONS = 120 };
 
-static unsigned http_threads(const struct dcg_api *api)
+static int http_threads(int connections)
 {
-	int n = (api->max_connections + THREAD_CONNECTIONS - 1) / THREAD_CONNECTIONS;
-	return (unsigned)(n > HTTP_THREADS ? n : HTTP_THREADS);
+	int n = (connections + THREAD_CONNECTIONS - 1) / THREAD_CONNECTIONS;
+	return n > HTTP_THREADS ? n : HTTP_THREADS;
+}
+
+int dcg_api_files(int connections)
+{
+	/* The socket listened on and the hub's eventfd; and a thread has what it waits with, what wakes
+	 * it, and a connection that it takes only to refuse it. */
+	return 2 + 3 * http_threads(connections) + 2 * connections;
 }
 
 void dcg_api_log(const struct dcg_api *api, enum dcg_api_level level, const char *fmt, ...)
@@ -140,7 +147,7 @@ int dcg_api_start(struct dcg_api *api, struct dcg_error *err)
 		NULL, NULL, dcg_request_handle, api,
 		MHD_OPTION_EXTERNAL_LOGGER, log_http, api,
 		MHD_OPTION_LISTEN_SOCKET, api->listen_fd,
-		MHD_OPTION_THREAD_POOL_SIZE, http_threads(api),
+		MHD_OPTION_THREAD_POOL_SIZE, (unsigned)http_threads(api->max_connections),
 		MHD_OPTION_STRICT_FOR_CLIENT, 1,
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)api->max_connections,
 		/* Behind a proxy, or on this machine, all clients have one address: one greedy program must

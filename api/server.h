@@ -50,7 +50,8 @@ int dcg_work_start(struct dcg_work **ret, struct dcg_error *err);
 /* Suspends the request's connection and queues it; -1 when the queue is full or closed (then
  * nothing was done). */
 int dcg_work_push(struct dcg_work *w, struct dcg_request *rq);
-/* Finishes what is queued, resumes it, ends the threads. Pushing fails from now on. */
+/* Finishes what is at work, answers what is queued with 503, ends the threads. Pushing fails from
+ * now on. */
 void dcg_work_stop(struct dcg_work *w);
 void dcg_work_free(struct dcg_work *w);
 

@@ -28,6 +28,7 @@ static void *serve(void *arg)
 		while (!l->head && !l->closed)
 			pthread_cond_wait(&l->wake, &l->lock);
 		struct dcg_request *rq = l->head;
+		int closed = l->closed;
 		if (rq) {
 			l->head = rq->next;
 			if (!l->head)
@@ -37,7 +38,10 @@ static void *serve(void *arg)
 		pthread_mutex_unlock(&l->lock);
 		if (!rq)
 			return NULL;
-		if (!rq->route->body_max || !dcg_body_parse(rq))
+		/* What has not begun when the daemon stops is for the next one. */
+		if (closed || (rq->unsafe && atomic_load(&rq->api->refusing)))
+			dcg_reply_problem(rq, 503, "the daemon is stopping");
+		else if (!rq->route->body_max || !dcg_body_parse(rq))
 			rq->route->handle(rq);
 		/* From here on it is the connection's thread's again. */
 		MHD_resume_connection(rq->connection);

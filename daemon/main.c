@@ -14,6 +14,7 @@
 
 #include "api/tokens.h"
 #include "base/file.h"
+#include "daemon/files.h"
 #include "daemon/log.h"
 #include "daemon/notify.h"
 #include "daemon/serve.h"
@@ -32,13 +33,15 @@ static int start(struct dcg_daemon *d, struct dcg_tokens **tokens, struct dcg_er
 	const struct dcg_options *o = &d->options;
 	const struct dcg_jobs_config jobs = { .state_folder = o->state_dir, .dataset_roots = (const char *const *)o->dataset_roots, .max_queued = o->max_queued,
 		.disk_reserve = o->disk_reserve_mb ? (int64_t)o->disk_reserve_mb << 20 : -1 };
-	const struct dcg_api_config api = {
+	struct dcg_api_config api = {
 		.listen = o->listen, .listen_fd = dcg_notify_socket(), .web_folder = o->web_dir, .allowed_hosts = (const char *const *)o->allowed_hosts,
 		.tokens = *tokens, .state_folder = o->state_dir, .session_hours = o->session_hours,
-		.heartbeat_s = o->heartbeat_s, .request_timeout_s = o->request_timeout_s, .max_connections = o->max_connections, .max_streams = o->max_streams, .log = dcg_log_line,
+		.heartbeat_s = o->heartbeat_s, .request_timeout_s = o->request_timeout_s, .max_streams = o->max_streams, .log = dcg_log_line,
 	};
 	d->done_fd = eventfd(0, EFD_CLOEXEC);
 	int r = d->done_fd < 0 ? dcg_error_sys(err, errno, "cannot make an eventfd") : dcg_signals_take(&d->signal_fd, err);
+	if (!r)
+		r = dcg_files_fit(o->max_connections, &api.max_connections, err);
 	if (!r)
 		r = dcg_file_make_folder(o->state_dir, err);
 	if (!r)

@@ -101,7 +101,8 @@ static void *stop(void *arg)
 	return NULL;
 }
 
-/* A second signal gives up the checkpoint, a third everything. */
+/* A second signal gives up the checkpoint, a third everything. So nothing here may wait for the
+ * worker, which looks up from a step only at its end. */
 static void wait_for_end(struct dcg_daemon *d)
 {
 	uint64_t seen = 0;
@@ -119,7 +120,8 @@ static void wait_for_end(struct dcg_daemon *d)
 			dcg_log(DCG_API_WARNING, "leaving at once");
 			_exit(EXIT_FAILURE); /* the store survives this as it survives kill -9 */
 		}
-		dcg_jobs_stop(d->jobs, 1);
+		dcg_log(DCG_API_INFO, "stopping without a checkpoint; a third signal leaves at once");
+		dcg_jobs_begin_stop(d->jobs, 1);
 	}
 }
 

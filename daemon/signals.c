@@ -21,13 +21,16 @@ static void on_signal(int number)
 int dcg_signals_take(int *ret_fd, struct dcg_error *err)
 {
 	static const int taken[] = { SIGINT, SIGTERM, SIGHUP };
+	/* A reader that left, a file at its limit: the call that writes says so, too. */
+	static const int ignored[] = { SIGPIPE, SIGXFSZ };
 	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART }, ignore = { .sa_handler = SIG_IGN };
 	int fd[2];
 	if (pipe2(fd, O_CLOEXEC | O_NONBLOCK))
 		return dcg_error_sys(err, errno, "cannot make a pipe");
 	handler_fd = fd[1];
 	sigemptyset(&action.sa_mask);
-	sigaction(SIGPIPE, &ignore, NULL);
+	for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
+		sigaction(ignored[i], &ignore, NULL);
 	for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
 		sigaction(taken[i], &action, NULL);
 	*ret_fd = fd[0];

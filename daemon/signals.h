@@ -4,7 +4,8 @@
 
 #include "base/error.h"
 
-/* SIGINT, SIGTERM and SIGHUP come through *ret_fd from now on; SIGPIPE is ignored. Call once. */
+/* SIGINT, SIGTERM and SIGHUP come through *ret_fd from now on; SIGPIPE and SIGXFSZ are
+ * ignored. Call once. */
 int dcg_signals_take(int *ret_fd, struct dcg_error *err);
 /* The next signal's number, or 0 when none waits. */
 int dcg_signals_next(int fd);

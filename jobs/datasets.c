@@ -107,7 +107,7 @@ int dcg_jobs_dataset_register(struct dcg_jobs *j, const cJSON *body, char ret_na
 	snprintf(row.name, sizeof row.name, "%s", q.name);
 	if (!r)
 		r = look(path, (enum dcg_source_format)dcg_source_format_from_name(q.format), &row, &err);
-	if (r == DCG_ENOMEM)
+	if (r == DCG_ENOMEM || r == DCG_EMFILE)
 		return dcg_invalid_fail(inv, r, "%s", err.text);
 	if (r) {
 		dcg_text_hide(err.text, path);

@@ -74,12 +74,15 @@ static int open_job_folder(const struct dcg_jobs *j, int64_t id, enum dcg_file_k
 int dcg_job_file_present(const struct dcg_jobs *j, enum dcg_file_kind kind, const struct dcg_file_row *row)
 {
 	struct stat st;
+	if (!is_ours(row->name, kind))
+		return 0;
 	int dir = open_job_folder(j, row->job, kind);
-	int r = dir >= 0 && is_ours(row->name, kind) && fstatat(dir, row->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-		st.st_size == row->size;
+	int there = dir >= 0 && fstatat(dir, row->name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	/* Only who looked can say that it is lost: too many open files, or no memory, must not cost it its row. */
+	int unseen = !there && errno != ENOENT && errno != ENOTDIR && errno != ELOOP;
 	if (dir >= 0)
 		close(dir);
-	return r;
+	return unseen || (there && S_ISREG(st.st_mode) && st.st_size == row->size);
 }
 
 int dcg_job_file_verify(const struct dcg_jobs *j, enum dcg_file_kind kind, const struct dcg_file_row *row, struct dcg_error *err)

@@ -110,6 +110,28 @@ static int open_sampler(struct dcg_jobs *j, const struct dcg_file_row *file, str
 	return 0;
 }
 
+/* Pictures are nothing durable: when the daemon is to end they are not waited for. */
+static int is_stopping(struct dcg_jobs *j)
+{
+	pthread_mutex_lock(&j->lock);
+	int stopping = j->stopping;
+	pthread_mutex_unlock(&j->lock);
+	return stopping;
+}
+
+/* As the sampler would, but may be cut: under generate_lock. */
+static int draw_batches(struct dcg_jobs *j, struct dcg_generated *g)
+{
+	size_t picture = (size_t)g->size * (size_t)g->size * (size_t)g->channels;
+	int batch = dcg_sampler_batch(j->sampler);
+	for (int i = 0; i < g->n; i += batch) {
+		if (is_stopping(j))
+			return DCG_ECANCELLED;
+		dcg_sampler_draw(j->sampler, g->z + (size_t)i * (size_t)g->z_dim, g->n - i < batch ? g->n - i : batch, g->pictures + (size_t)i * picture);
+	}
+	return 0;
+}
+
 /* Under generate_lock. */
 static int draw(struct dcg_jobs *j, const struct request *q, struct dcg_generated *ret, struct dcg_invalid *inv)
 {
@@ -127,11 +149,12 @@ static int draw(struct dcg_jobs *j, const struct request *q, struct dcg_generate
 	} else {
 		dcg_sampler_noise(p, (uint64_t)q->seed, g.n, g.z);
 	}
+	if (!r && (r = draw_batches(j, &g)))
+		dcg_invalid_fail(inv, r, "the daemon is stopping");
 	if (r) {
 		dcg_generated_done(&g);
 		return r;
 	}
-	dcg_sampler_draw(j->sampler, g.z, g.n, g.pictures);
 	*ret = g;
 	return 0;
 }
@@ -151,7 +174,7 @@ int dcg_jobs_generate(struct dcg_jobs *j, int64_t checkpoint, const cJSON *body,
 	if ((r = dcg_invalid_close(inv)))
 		return r;
 	pthread_mutex_lock(&j->generate_lock);
-	r = open_sampler(j, &file, &err);
+	r = is_stopping(j) ? dcg_error_set(&err, DCG_ECANCELLED, "the daemon is stopping") : open_sampler(j, &file, &err);
 	if (r) {
 		struct dcg_error gone;
 		dcg_text_hide(err.text, j->state_folder);

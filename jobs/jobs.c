@@ -98,7 +98,7 @@ int dcg_jobs_start(struct dcg_jobs *j, struct dcg_error *err)
 	return e ? dcg_error_set(err, DCG_ETHREAD, "the worker: %s", strerror(e)) : 0;
 }
 
-void dcg_jobs_stop(struct dcg_jobs *j, int quick)
+void dcg_jobs_begin_stop(struct dcg_jobs *j, int quick)
 {
 	pthread_mutex_lock(&j->lock);
 	j->stopping = 1;
@@ -106,6 +106,13 @@ void dcg_jobs_stop(struct dcg_jobs *j, int quick)
 	if (j->current.trainer)
 		dcg_trainer_command(j->current.trainer, j->quick ? DCG_COMMAND_ABORT : DCG_COMMAND_STOP);
 	pthread_cond_broadcast(&j->changed);
+	pthread_mutex_unlock(&j->lock);
+}
+
+void dcg_jobs_stop(struct dcg_jobs *j, int quick)
+{
+	dcg_jobs_begin_stop(j, quick);
+	pthread_mutex_lock(&j->lock);
 	if (j->working && !j->joining) {
 		j->joining = 1;
 		pthread_mutex_unlock(&j->lock);
@@ -225,6 +232,8 @@ void dcg_jobs_status(struct dcg_jobs *j, char *buf, size_t size)
 		snprintf(buf, size, "idle");
 	else if (j->current.trouble[0])
 		snprintf(buf, size, "job %lld: cannot record: %s", id, j->current.trouble);
+	else if (j->current.waiting == DCG_EMFILE)
+		snprintf(buf, size, "job %lld: waiting for files to be closed", id);
 	else if (j->current.waiting)
 		snprintf(buf, size, "job %lld: waiting for room on the disk", id);
 	else if (j->current.preparing && j->current.count)

@@ -19,7 +19,8 @@
  *
  * When the disk has less room than the reserve, or a file found none, the job is paused where it is,
  * in memory, with the reason as its error, and goes on by itself when there is room; until
- * then nothing new is taken or begun.
+ * then nothing new is taken or begun. So it is when no more files can be opened, but that
+ * new jobs are taken into the queue.
  *
  * Files: STATE/dcgand.db, STATE/jobs/<id>/samples/, STATE/jobs/<id>/checkpoints/,
  * STATE/datasets/<name>-<size>-<channels>.data.
@@ -48,9 +49,10 @@ struct dcg_jobs_config {
  * first job, so that the time this takes does not grow with what was ever done. */
 int dcg_jobs_new(struct dcg_jobs **ret, const struct dcg_jobs_config *cfg, struct dcg_error *err);
 int dcg_jobs_start(struct dcg_jobs *j, struct dcg_error *err);
-/* Checkpoints the running job at its next step, marks it interrupted, stops the worker.
- * quick: without the checkpoint. May be called again with quick 1 from another thread while
- * the first waits. */
+/* Asks the running job to write a checkpoint at its next step and the worker to end, and ends what
+ * is drawn on request; waits for none of it. quick: without the checkpoint; once asked for, that holds. */
+void dcg_jobs_begin_stop(struct dcg_jobs *j, int quick);
+/* The same, and waits until the job is marked interrupted and the worker has ended. */
 void dcg_jobs_stop(struct dcg_jobs *j, int quick);
 void dcg_jobs_free(struct dcg_jobs *j);
 
@@ -62,7 +64,7 @@ void dcg_jobs_on_event(struct dcg_jobs *j, void (*fn)(void *user), void *user);
 /* Something wrong with a request, for a 4xx answer: overall text and a list of fields. */
 struct dcg_invalid {
 	int code;       /* DCG_EINVAL (422), DCG_ENOENT (404), DCG_ESTATE (409), DCG_EBUSY (queue
-	                   full: 503), DCG_ENOSPC (507), DCG_EACCESS (outside the roots: 403),
+	                   full: 503), DCG_ECANCELLED (stopping: 503), DCG_EMFILE (503), DCG_ENOSPC (507), DCG_EACCESS (outside the roots: 403),
 	                   others: 500 */
 	char text[480];
 	int count;
@@ -103,7 +105,7 @@ cJSON *dcg_job_json(const struct dcg_job_row *r);
 cJSON *dcg_checkpoint_json(const struct dcg_file_row *r);
 
 /* POST /checkpoints/{id}/generate. body: {"n":64,"seed":7} or {"z":[[...], ...]}, and
- * optionally "columns". */
+ * optionally "columns". Ends early with DCG_ECANCELLED once dcg_jobs_begin_stop was called. */
 struct dcg_generated {
 	int n, size, channels, z_dim;
 	float *z;           /* [n][z_dim] */

@@ -44,8 +44,9 @@ struct dcg_jobs {
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* something below did; CLOCK_MONOTONIC */
-	int stopping, quick;    /* asked by dcg_jobs_stop */
-	int64_t room_failed;    /* bytes that were free when a file found no room; -1: none did */
+	int stopping, quick;    /* asked by dcg_jobs_begin_stop */
+	int room_code;          /* why a file could not be made: DCG_ENOSPC or DCG_EMFILE; 0: none failed */
+	int64_t room_failed;    /* bytes that were free when one found no room; -1: none did */
 	int64_t room_failed_at; /* monotonic */
 	int woken;              /* the queue may have something new */
 	int idle;               /* the worker waits for a job */
@@ -58,7 +59,7 @@ struct dcg_jobs {
 		int preparing;
 		uint32_t done, count;  /* pictures prepared */
 		int64_t epoch, epochs;
-		int waiting;           /* for room on the disk */
+		int waiting;           /* for room on the disk (DCG_ENOSPC), files to open (DCG_EMFILE); 0: not */
 		char trouble[200];     /* why nothing can be recorded at present; "" */
 	} current;
 
@@ -161,7 +162,7 @@ int dcg_job_make_folders(const struct dcg_jobs *j, int64_t id, struct dcg_error 
 char *dcg_prepared_path(const struct dcg_jobs *j, const char *name, int size, int channels);
 /* Is it there, of the size and sha256 that its row says? Errors name it by its name. */
 int dcg_job_file_verify(const struct dcg_jobs *j, enum dcg_file_kind kind, const struct dcg_file_row *row, struct dcg_error *err);
-/* The same without reading it. */
+/* The same without reading it; one that cannot be looked at now counts as present. */
 int dcg_job_file_present(const struct dcg_jobs *j, enum dcg_file_kind kind, const struct dcg_file_row *row);
 void dcg_job_file_unlink(const struct dcg_jobs *j, enum dcg_file_kind kind, int64_t job, const char *name);
 /* Remove our files in a job's folder whose name is not among the rows, and temporaries. */
@@ -201,8 +202,9 @@ void dcg_rewind_done(struct dcg_rewind *w);
 int64_t dcg_room_free(const struct dcg_jobs *j); /* bytes */
 /* Less than the reserve? DCG_ENOSPC. */
 int dcg_room_is_low(const struct dcg_jobs *j, struct dcg_error *err);
-/* A file found no room just now: nothing goes on before there is more. */
-void dcg_room_failed(struct dcg_jobs *j);
+/* A file found no room just now, or could not be opened: nothing goes on before there is more.
+ * code: DCG_ENOSPC or DCG_EMFILE. */
+void dcg_room_failed(struct dcg_jobs *j, int code);
 /* Why a job waits. */
 void dcg_room_text(struct dcg_jobs *j, char *buf, size_t size);
 /* Between jobs: those that waited for room are queued again. DCG_ENOSPC while there is none,
@@ -290,7 +292,7 @@ int dcg_run_persist(struct dcg_run *run, const struct dcg_record *what);
 void dcg_run_flush(struct dcg_run *run);
 /* Worker: pause for want of room, and go on; call often. */
 void dcg_run_room(struct dcg_run *run);
-void dcg_run_file_lost(struct dcg_run *run, enum dcg_event_type file);
+void dcg_run_file_lost(struct dcg_run *run, enum dcg_event_type file, int code);
 /* The trainer's answers. */
 void dcg_run_paused(struct dcg_run *run);
 void dcg_run_resumed(struct dcg_run *run);

@@ -149,7 +149,7 @@ static int record_end(struct dcg_run *run, struct dcg_store_tx *tx, struct dcg_j
 		own = dcg_job_move(tx, row, DCG_JOB_RUNNING, NULL, -1);
 	if (own)
 		return own;
-	int for_want = why->code == DCG_ENOSPC || why->code == DCG_ENOMEM || why->code == DCG_EIO;
+	int for_want = dcg_error_is_want(why->code) || why->code == DCG_ENOMEM || why->code == DCG_EIO;
 	int stopped = why->code == DCG_ECANCELLED || (for_want && (stopping || want != DCG_WANT_GO));
 	if (!why->code)
 		return dcg_job_move(tx, row, DCG_JOB_SUCCEEDED, NULL, -1);
@@ -161,10 +161,10 @@ static int record_end(struct dcg_run *run, struct dcg_store_tx *tx, struct dcg_j
 	}
 	if (stopped && stopping)
 		return dcg_job_move(tx, row, DCG_JOB_QUEUED, NULL, -1);
-	if (why->code == DCG_ENOSPC) {
+	if (dcg_error_is_want(why->code)) {
 		/* The last checkpoint, or the prepared data: it begins again where it can. */
 		char text[sizeof run->waiting];
-		dcg_room_failed(j);
+		dcg_room_failed(j, why->code);
 		dcg_room_text(j, text, sizeof text);
 		return dcg_job_move(tx, row, DCG_JOB_PAUSED, text, -1);
 	}

@@ -1,15 +1,18 @@
 /* Room on the disk. A part of it is kept free for the database, so that what happens can still be
  * recorded; below that nothing new is begun and the job at work waits, in memory, until
- * there is room again. */
+ * there is room again. In the same way it waits when no more files can be opened. */
 #include "jobs/private.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 /* A file may find no room for a cause that free bytes do not show (inodes, a quota), so it is tried
- * again after a while without any sign of more. */
-enum { MIB = 1 << 20, LOOK_MS = 1000, AGAIN_MS = 10000 };
+ * again after a while without any sign of more. SPARE_FILES: as many as a job opens at a time, and some. */
+enum { MIB = 1 << 20, LOOK_MS = 1000, AGAIN_MS = 10000, SPARE_FILES = 8 };
 
 int64_t dcg_room_free(const struct dcg_jobs *j)
 {
@@ -28,21 +31,53 @@ static int64_t needed(struct dcg_jobs *j)
 	return need;
 }
 
-static void set_failed(struct dcg_jobs *j, int64_t free_bytes)
+static int failed_code(struct dcg_jobs *j)
 {
 	pthread_mutex_lock(&j->lock);
+	int code = j->room_code;
+	pthread_mutex_unlock(&j->lock);
+	return code;
+}
+
+static int files_to_spare(const struct dcg_jobs *j)
+{
+	int fd[SPARE_FILES], n = 0, e = 0;
+	while (n < SPARE_FILES && !e) {
+		if ((fd[n] = open(j->state_folder, O_PATH | O_CLOEXEC)) >= 0)
+			n++;
+		else
+			e = errno;
+	}
+	while (n)
+		close(fd[--n]);
+	return e != EMFILE && e != ENFILE;
+}
+
+static int is_enough(struct dcg_jobs *j)
+{
+	return dcg_room_free(j) >= needed(j) && (failed_code(j) != DCG_EMFILE || files_to_spare(j));
+}
+
+static void set_failed(struct dcg_jobs *j, int code, int64_t free_bytes)
+{
+	pthread_mutex_lock(&j->lock);
+	j->room_code = code;
 	j->room_failed = free_bytes;
 	j->room_failed_at = dcg_monotonic_ms();
 	pthread_mutex_unlock(&j->lock);
 }
 
-void dcg_room_failed(struct dcg_jobs *j)
+void dcg_room_failed(struct dcg_jobs *j, int code)
 {
-	set_failed(j, dcg_room_free(j));
+	set_failed(j, code, code == DCG_ENOSPC ? dcg_room_free(j) : -1);
 }
 
 void dcg_room_text(struct dcg_jobs *j, char *buf, size_t size)
 {
+	if (failed_code(j) == DCG_EMFILE) {
+		snprintf(buf, size, "too many files are open, it goes on by itself when some were closed");
+		return;
+	}
 	snprintf(buf, size, "disk full: %lld MB are free, it goes on by itself with %lld MB", (long long)(dcg_room_free(j) / MIB),
 		(long long)((needed(j) + MIB - 1) / MIB));
 }
@@ -93,7 +128,7 @@ static int is_ours(void *user, struct dcg_job_row *row, struct dcg_error *err)
 
 int dcg_room_go_on(struct dcg_jobs *j, struct dcg_error *err)
 {
-	if (dcg_room_free(j) < needed(j)) {
+	if (!is_enough(j)) {
 		struct dcg_job_row next;
 		/* Somebody waits? Else there is no hurry to look again. */
 		int r = dcg_store_job_next(j->store, &next, err);
@@ -101,11 +136,11 @@ int dcg_room_go_on(struct dcg_jobs *j, struct dcg_error *err)
 			dcg_job_row_done(&next);
 		if (r == DCG_ENOENT)
 			r = dcg_jobs_each(j, DCG_JOB_PAUSED, is_ours, NULL, err) == 1 ? 0 : DCG_ENOENT;
-		return r ? r : dcg_error_set(err, DCG_ENOSPC, "the disk is full");
+		return r ? r : dcg_error_set(err, DCG_ENOSPC, "there is no room");
 	}
 	int r = dcg_jobs_each(j, DCG_JOB_PAUSED, queue_again, j, err);
 	if (!r)
-		set_failed(j, -1);
+		set_failed(j, 0, -1);
 	return r;
 }
 
@@ -124,14 +159,14 @@ static void begin_wait(struct dcg_run *run)
 		return;
 	dcg_room_text(run->j, run->waiting, sizeof run->waiting);
 	run->room = DCG_ROOM_PAUSING;
-	tell_waiting(run, 1);
+	tell_waiting(run, failed_code(run->j) ? failed_code(run->j) : DCG_ENOSPC);
 	dcg_trainer_command(run->trainer, DCG_COMMAND_PAUSE);
 }
 
-void dcg_run_file_lost(struct dcg_run *run, enum dcg_event_type file)
+void dcg_run_file_lost(struct dcg_run *run, enum dcg_event_type file, int code)
 {
 	*(file == DCG_EVENT_CHECKPOINT ? &run->lost_checkpoint : &run->lost_sample) = 1;
-	dcg_room_failed(run->j);
+	dcg_room_failed(run->j, code);
 	begin_wait(run);
 }
 
@@ -155,7 +190,7 @@ void dcg_run_resumed(struct dcg_run *run)
 
 static void end_wait(struct dcg_run *run)
 {
-	set_failed(run->j, -1);
+	set_failed(run->j, 0, -1);
 	run->room = DCG_ROOM_RESUMING;
 	/* The files that found no room are made now: of a later step than asked for, but of the
 	 * same weights. */
@@ -173,7 +208,7 @@ void dcg_run_room(struct dcg_run *run)
 	if (now < run->room_at || run->abandoned)
 		return;
 	run->room_at = now + LOOK_MS;
-	int enough = dcg_room_free(run->j) >= needed(run->j);
+	int enough = is_enough(run->j);
 	if (run->room == DCG_ROOM_ENOUGH && !enough)
 		begin_wait(run);
 	else if (run->room == DCG_ROOM_PAUSED && enough)

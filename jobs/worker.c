@@ -8,7 +8,8 @@ enum { TICK_MS = 250 };
 
 /* --- Starting ------------------------------------------------------------------------------------ */
 
-/* The newest checkpoint that is as it was written, into *ret; DCG_ENOENT if there is none. */
+/* The newest checkpoint that is as it was written, into *ret; DCG_ENOENT if there is none. One that
+ * only cannot be opened now is not passed over: what was trained since an older one would be lost. */
 static int newest_sound(struct dcg_run *run, struct dcg_file_row *ret, struct dcg_error *err)
 {
 	struct dcg_file_row *rows;
@@ -18,16 +19,18 @@ static int newest_sound(struct dcg_run *run, struct dcg_file_row *ret, struct dc
 	if (r)
 		return r;
 	r = DCG_ENOENT;
-	while (r && count--) {
+	while (r && r != DCG_EMFILE && count--) {
 		dcg_jobs_moved(run->j);
 		r = dcg_job_file_verify(run->j, DCG_FILE_CHECKPOINT, &rows[count], &why);
-		if (r)
+		if (r == DCG_EMFILE)
+			*err = why;
+		else if (r)
 			dcg_run_log(run, "error", "the checkpoint of step %lld cannot be used: %s", (long long)rows[count].step, why.text);
 		else
 			*ret = rows[count];
 	}
 	free(rows);
-	return r ? DCG_ENOENT : 0;
+	return r && r != DCG_EMFILE ? DCG_ENOENT : r;
 }
 
 /* From now on others may send commands; what they wished before is sent now. */
@@ -149,8 +152,8 @@ static void train(struct dcg_run *run, struct dcg_error *why)
 			case DCG_EVENT_SCORE: dcg_run_persist(run, &(struct dcg_record){ .score = &ev }); break;
 			case DCG_EVENT_LOG:
 				dcg_run_log(run, "warning", "%s", ev.u.log.text);
-				if (ev.u.log.code == DCG_ENOSPC)
-					dcg_run_file_lost(run, ev.u.log.file);
+				if (dcg_error_is_want(ev.u.log.code))
+					dcg_run_file_lost(run, ev.u.log.file, ev.u.log.code);
 				break;
 			/* For want of room. For people we pause by ending: the memory is the next job's. */
 			case DCG_EVENT_PAUSED: dcg_run_paused(run); break;

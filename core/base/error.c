@@ -26,6 +26,7 @@ static const struct {
 	[-DCG_ETIMEOUT] = { "ETIMEOUT", "timed out" },
 	[-DCG_EACCESS] = { "EACCESS", "access denied" },
 	[-DCG_ESTALE] = { "ESTALE", "changed meanwhile" },
+	[-DCG_EMFILE] = { "EMFILE", "too many files are open" },
 };
 
 static int known(int code)
@@ -41,6 +42,11 @@ const char *dcg_strerror(int code)
 const char *dcg_errname(int code)
 {
 	return known(code) ? table[-code].name : "EUNKNOWN";
+}
+
+int dcg_error_is_want(int code)
+{
+	return code == DCG_ENOSPC || code == DCG_EMFILE;
 }
 
 static void one_line(char *s)
@@ -78,6 +84,7 @@ static int code_of_errno(int errnum)
 	case EINVAL: return DCG_EINVAL;
 	case ENOENT: case ENOTDIR: return DCG_ENOENT;
 	case ENOSPC: case EDQUOT: case EFBIG: return DCG_ENOSPC;
+	case EMFILE: case ENFILE: return DCG_EMFILE;
 	case EACCES: case EPERM: case EXDEV: case ELOOP: return DCG_EACCESS;
 	case EEXIST: return DCG_EEXIST;
 	case EBUSY: case EWOULDBLOCK: return DCG_EBUSY;

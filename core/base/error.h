@@ -31,6 +31,7 @@ enum dcg_errno {
 	DCG_ETIMEOUT = -16,    /* nothing came in time */
 	DCG_EACCESS = -17,     /* permission denied, or outside an allowed root */
 	DCG_ESTALE = -18,      /* changed since the caller looked */
+	DCG_EMFILE = -19,      /* too many files are open */
 };
 
 struct dcg_error {
@@ -42,6 +43,9 @@ struct dcg_error {
 const char *dcg_strerror(int code);
 /* "ENOMEM"; never NULL, static storage. */
 const char *dcg_errname(int code);
+
+/* For want of what others may give back, room on the disk or files to open: it may work later. */
+int dcg_error_is_want(int code);
 
 /* Fill *err (which may be NULL) and return code. */
 int dcg_error_set(struct dcg_error *err, int code, const char *fmt, ...)

@@ -232,7 +232,7 @@ void *dcg_trainer_loop(void *arg)
 				draw(t, 1, 0);
 		}
 		/* All that is left to do is to write it: what was trained stays in memory until it is. */
-		while (final_checkpoint(t, &error) == DCG_ENOSPC && v == GO_ON && t->wait_for_room)
+		while (dcg_error_is_want(final_checkpoint(t, &error)) && v == GO_ON && t->wait_for_room)
 			v = obey(t, 1);
 		if (v == ABORT)
 			dcg_background_cut(t->background);

@@ -98,8 +98,8 @@ struct dcg_trainer_config {
 	                            parameters but for those that only say when to end, what to
 	                            write, and with how many threads */
 	const char *initialise;  /* checkpoint whose weights a new run starts with, or NULL */
-	int wait_for_room;       /* no room for the last checkpoint (told as DCG_EVENT_LOG with DCG_ENOSPC): do not
-	                            fail, but wait to be paused and resumed, and try again */
+	int wait_for_room;       /* no room for the last checkpoint (told as DCG_EVENT_LOG with DCG_ENOSPC, or DCG_EMFILE
+	                            where no file can be opened): do not fail, but wait to be paused and resumed, and try again */
 };
 
 /* Builds everything, with all the memory that training takes; errors name what was wrong. */

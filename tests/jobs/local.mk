@@ -1,5 +1,5 @@
 jobs_tests = tests/jobs/test_params tests/jobs/test_jobs tests/jobs/test_submit tests/jobs/test_recover tests/jobs/test_kill tests/jobs/test_deaths tests/jobs/test_memory \
-	tests/jobs/test_datasets tests/jobs/test_generate tests/jobs/test_room tests/jobs/test_commit
+	tests/jobs/test_datasets tests/jobs/test_files tests/jobs/test_generate tests/jobs/test_room tests/jobs/test_commit
 check_PROGRAMS += $(jobs_tests)
 TESTS += $(jobs_tests)
 EXTRA_DIST += tests/jobs/world.h
@@ -23,6 +23,8 @@ tests_jobs_test_deaths_CFLAGS = $(jobs_test_cflags)
 tests_jobs_test_deaths_LDADD = $(jobs_test_ldadd)
 tests_jobs_test_datasets_CFLAGS = $(jobs_test_cflags)
 tests_jobs_test_datasets_LDADD = $(jobs_test_ldadd)
+tests_jobs_test_files_CFLAGS = $(jobs_test_cflags)
+tests_jobs_test_files_LDADD = $(jobs_test_ldadd)
 tests_jobs_test_generate_CFLAGS = $(jobs_test_cflags)
 tests_jobs_test_generate_LDADD = $(jobs_test_ldadd)
 tests_jobs_test_submit_CFLAGS = $(jobs_test_cflags)

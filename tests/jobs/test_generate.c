@@ -128,6 +128,21 @@ START_TEST(test_damaged)
 }
 END_TEST
 
+/* Once it is to stop nothing is drawn any more; the next start draws again. */
+START_TEST(test_stopping)
+{
+	struct dcg_generated g = { .n = -5 };
+	dcg_jobs_begin_stop(w.jobs, 0);
+	ck_assert_int_eq(generate(checkpoint[0], NULL, &g), DCG_ECANCELLED);
+	ck_assert_int_eq(inv.code, DCG_ECANCELLED);
+	ck_assert_int_eq(g.n, -5);
+	dcg_jobs_stop(w.jobs, 0);
+	ok(dcg_jobs_start(w.jobs, &err));
+	ck_assert_int_eq(generate(checkpoint[0], NULL, &g), 0);
+	dcg_generated_done(&g);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("generate");
@@ -137,6 +152,7 @@ int main(void)
 	tcase_add_loop_test(t, test_counts, 0, 2);
 	tcase_add_test(t, test_refused);
 	tcase_add_test(t, test_damaged);
+	tcase_add_test(t, test_stopping);
 	suite_add_tcase(s, t);
 	return tap_run(s);
 }
