@@ -39,20 +39,26 @@ static int parse_series(struct dcg_request *rq, int wanted[DCG_SERIES_COUNT])
 }
 
 /* Values are floats of single precision: more than 9 digits say nothing. */
-static const char *value(double v, char buf[32])
+static void add_value(struct dcg_text *t, const char *name, double v)
 {
-	if (!isfinite(v))
-		return "null";
-	snprintf(buf, 32, "%.9g", v);
-	return buf;
+	dcg_text_puts(t, name);
+	if (isfinite(v))
+		dcg_text_float(t, v);
+	else
+		dcg_text_puts(t, "null");
+}
+
+static void add_whole(struct dcg_text *t, const char *name, int64_t v)
+{
+	dcg_text_puts(t, name);
+	dcg_text_whole(t, v);
 }
 
 /* Written as text at once: a tree of thousands of small objects would take most of the time that a
- * chart of a million steps takes. */
+ * chart of a million steps takes, and printf most of the rest. */
 static void reply_json(struct dcg_request *rq, int64_t from, int64_t to, const int *wanted, const struct series *all)
 {
 	struct dcg_text t = { 0 };
-	char min[32], max[32], last[32];
 	const char *comma = "";
 	dcg_text_printf(&t, "{\"job\":%" PRId64 ",\"from\":%" PRId64 ",\"to\":%" PRId64 ",\"series\":{", rq->id, from, to);
 	for (int i = 0; i < DCG_SERIES_COUNT; i++) {
@@ -61,9 +67,15 @@ static void reply_json(struct dcg_request *rq, int64_t from, int64_t to, const i
 		dcg_text_printf(&t, "%s\"%s\":{\"total\":%" PRId64 ",\"points\":[", comma, dcg_series_name((enum dcg_series)i), all[i].total);
 		for (size_t k = 0; k < all[i].count; k++) {
 			const struct dcg_metric_bucket *b = &all[i].buckets[k];
-			dcg_text_printf(&t, "%s{\"step\":%" PRId64 ",\"last_step\":%" PRId64 ",\"count\":%" PRId64 ",\"min\":%s,\"max\":%s,\"last\":%s,"
-				"\"min_step\":%" PRId64 ",\"max_step\":%" PRId64 "}", k ? "," : "", b->first_step, b->last_step, b->count,
-				value(b->min, min), value(b->max, max), value(b->last, last), b->min_step, b->max_step);
+			add_whole(&t, k ? ",{\"step\":" : "{\"step\":", b->first_step);
+			add_whole(&t, ",\"last_step\":", b->last_step);
+			add_whole(&t, ",\"count\":", b->count);
+			add_value(&t, ",\"min\":", b->min);
+			add_value(&t, ",\"max\":", b->max);
+			add_value(&t, ",\"last\":", b->last);
+			add_whole(&t, ",\"min_step\":", b->min_step);
+			add_whole(&t, ",\"max_step\":", b->max_step);
+			dcg_text_puts(&t, "}");
 		}
 		dcg_text_puts(&t, "]}");
 		comma = ",";

@@ -1,5 +1,6 @@
 #include "api/text.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,6 +70,62 @@ void dcg_text_printf(struct dcg_text *t, const char *fmt, ...)
 	vsnprintf(t->data + t->size, (size_t)n + 1, fmt, ap);
 	va_end(ap);
 	t->size += (size_t)n;
+}
+
+/* v in decimal, up to the end of a buffer; its first digit. */
+static char *decimal(char *end, uint64_t v)
+{
+	do
+		*--end = (char)('0' + v % 10);
+	while (v /= 10);
+	return end;
+}
+
+void dcg_text_whole(struct dcg_text *t, int64_t v)
+{
+	char buf[24], *end = buf + sizeof buf, *s = decimal(end, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
+	if (v < 0)
+		*--s = '-';
+	dcg_text_add(t, s, (size_t)(end - s));
+}
+
+/* Nine digits as a whole number and a place for the point. The power of ten is exact, so that only
+ * the product rounds, by far less than half a digit; printf's exact arithmetic takes ten times as long. */
+static size_t nine_digits(char *to, double v)
+{
+	static const double powers[] = { 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12 };
+	char buf[24], *end = buf + sizeof buf, *s;
+	double a = fabs(v);
+	int places = 12; /* behind the point: such that there are nine digits */
+	while (places > 0 && a * powers[places] >= 999999999.5)
+		places--;
+	s = decimal(end, (uint64_t)llrint(a * powers[places]));
+	while (end - s < places + 1)
+		*--s = '0';
+	char *point = end - places, *out = to;
+	while (end > point && end[-1] == '0')
+		end--;
+	if (v < 0)
+		*out++ = '-';
+	memcpy(out, s, (size_t)(point - s));
+	out += point - s;
+	if (end > point) {
+		*out++ = '.';
+		memcpy(out, point, (size_t)(end - point));
+		out += end - point;
+	}
+	return (size_t)(out - to);
+}
+
+void dcg_text_float(struct dcg_text *t, double v)
+{
+	char buf[40];
+	if (v == 0)
+		dcg_text_puts(t, "0");
+	else if (fabs(v) >= 1e-4 && fabs(v) < 999999999)
+		dcg_text_add(t, buf, nine_digits(buf, v));
+	else
+		dcg_text_add(t, buf, (size_t)snprintf(buf, sizeof buf, "%.9g", v));
 }
 
 void dcg_text_base64(struct dcg_text *t, const uint8_t *data, size_t size)

@@ -14,6 +14,9 @@ struct dcg_text {
 
 void dcg_text_add(struct dcg_text *t, const void *data, size_t size);
 void dcg_text_puts(struct dcg_text *t, const char *s);
+void dcg_text_whole(struct dcg_text *t, int64_t v);
+/* As printf's %.9g, which every float (single precision) can be read back from. v is finite. */
+void dcg_text_float(struct dcg_text *t, double v);
 void dcg_text_printf(struct dcg_text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void dcg_text_base64(struct dcg_text *t, const uint8_t *data, size_t size);
 void dcg_text_done(struct dcg_text *t);
