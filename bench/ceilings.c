@@ -12,28 +12,22 @@ enum { CHAINS = 12, TURNS = 1 << 20, TILE_TURNS = 8 /* fewer by that */ };
 static float sink; /* so that results are needed */
 
 #if defined __x86_64__
-#define RATE(name, isa, bytes, step) \
+/* One asm, so that the chains stay in registers whatever the compiler makes of the rest. */
+#define STEP(op, c) op " %13, %12, %" #c "\n\t"
+#define RATE(name, isa, bytes, op) \
 	__attribute__((target(isa), noinline)) static void name(void *ctx, int task, int worker) \
 	{ \
 		typedef float vec __attribute__((vector_size(bytes))); \
-		vec acc[CHAINS], x, y; \
+		vec x = (vec){ 0 } + 1.0001F, y = (vec){ 0 } + 0.9999F, a = x, b = x, c = x, d = x, e = x, f = x, g = x, h = x, i = x, j = x, k = x, l = x; \
 		(void)ctx, (void)task, (void)worker; \
-		for (unsigned i = 0; i < sizeof x / sizeof(float); i++) \
-			x[i] = 1.0001F, y[i] = 0.9999F; \
-		for (int c = 0; c < CHAINS; c++) \
-			acc[c] = x; \
-		for (int i = 0; i < TURNS; i++) { \
-			_Pragma("GCC unroll 12") \
-			for (int c = 0; c < CHAINS; c++) \
-				step; \
-			__asm__ volatile("" : "+v"(x), "+v"(y)); \
-		} \
-		for (int c = 0; c < CHAINS; c++) \
-			sink += acc[c][0]; \
+		for (int turn = 0; turn < TURNS; turn++) \
+			__asm__ volatile(STEP(op, 0) STEP(op, 1) STEP(op, 2) STEP(op, 3) STEP(op, 4) STEP(op, 5) STEP(op, 6) STEP(op, 7) STEP(op, 8) STEP(op, 9) STEP(op, 10) STEP(op, 11) \
+				: "+v"(a), "+v"(b), "+v"(c), "+v"(d), "+v"(e), "+v"(f), "+v"(g), "+v"(h), "+v"(i), "+v"(j), "+v"(k), "+v"(l) : "v"(x), "v"(y)); \
+		sink += (a + b + c + d + e + f + g + h + i + j + k + l)[0]; \
 	}
-RATE(fma_ymm, "avx2,fma", 32, __asm__("vfmadd231ps %1, %2, %0" : "+v"(acc[c]) : "v"(x), "v"(y)))
-RATE(fma_zmm, "avx512f", 64, __asm__("vfmadd231ps %1, %2, %0" : "+v"(acc[c]) : "v"(x), "v"(y)))
-RATE(dot_zmm, "avx512f,avx512bf16", 64, __asm__("vdpbf16ps %1, %2, %0" : "+v"(acc[c]) : "v"(x), "v"(y)))
+RATE(fma_ymm, "avx2,fma", 32, "vfmadd231ps")
+RATE(fma_zmm, "avx512f", 64, "vfmadd231ps")
+RATE(dot_zmm, "avx512f,avx512bf16", 64, "vdpbf16ps")
 #endif
 
 #if defined DCG_AMX
