@@ -27,6 +27,7 @@ static const struct conv_case {
 	{ 17, 16, 16, 33, 5, 5, 2, 2, 17 }, { 40, 24, 8, 17, 5, 5, 2, 2, 23 }, { 64, 12, 12, 20, 5, 5, 2, 2, 3 },
 	{ 17, 28, 28, 20, 5, 5, 2, 2, 5 }, { 33, 13, 15, 17, 5, 5, 2, 2, 17 }, { 64, 9, 23, 70, 5, 5, 2, 2, 13 }, /* tiles cut at the edge */
 	{ 17, 8, 16, 33, 3, 3, 1, 1, 17 }, { 33, 7, 10, 17, 3, 3, 1, 1, 23 }, { 48, 6, 5, 20, 3, 3, 1, 1, 3 },
+	{ 17, 16, 16, 33, 3, 3, 2, 1, 17 }, { 64, 8, 8, 64, 3, 3, 2, 1, 19 }, { 64, 12, 12, 20, 3, 3, 2, 1, 3 }, { 64, 9, 23, 70, 3, 3, 2, 1, 13 },
 	{ 17, 28, 28, 20, 4, 4, 2, 1, 5 }, { 20, 12, 20, 17, 4, 4, 2, 1, 3 },   /* 14 and 10 outputs: no whole tiles of 4x4 */
 	/* pictures to whole blocks of channels: odd sides, pixels in no small one and outside, several bands, all widths of a step */
 	{ 3, 13, 11, 64, 4, 4, 2, 1, 5 }, { 1, 9, 15, 20, 5, 5, 2, 2, 70 }, { 3, 7, 9, 32, 3, 3, 1, 1, 3 }, { 2, 8, 7, 32, 2, 2, 3, 0, 3 },
@@ -161,8 +162,9 @@ START_TEST(large_convolutions)
 {
 	static const struct dcg_conv_geometry geometries[] = {
 		{ 64, 16, 16, 128, 8, 8, 4, 4, 2, 1 }, { 64, 16, 16, 128, 8, 8, 5, 5, 2, 2 }, { 64, 8, 8, 128, 8, 8, 3, 3, 1, 1 },
+		{ 64, 16, 16, 128, 8, 8, 3, 3, 2, 1 },
 	};
-	const struct dcg_conv_geometry g = geometries[begin(_i, 3)];
+	const struct dcg_conv_geometry g = geometries[begin(_i, 4)];
 	const struct tolerance *tol = convolution_tolerance_of(table, &g);
 	enum { BATCH = 33 };
 	const size_t bc = shape_count(big_shape(&g, BATCH)), sc = shape_count(small_shape(&g, BATCH)), wc = weight_count(&g);
@@ -604,7 +606,7 @@ int main(void)
 	TCase *t = tcase_create("tables");
 	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, convolutions, 0, tables() * CONV_CASES);
-	tcase_add_loop_test(t, large_convolutions, 0, tables() * 3);
+	tcase_add_loop_test(t, large_convolutions, 0, tables() * 4);
 	tcase_add_loop_test(t, batch_norms, 0, tables() * 12 * BN_CASES);
 	tcase_add_loop_test(t, statistics_are_accurate, 0, tables());
 	tcase_add_loop_test(t, activations, 0, tables() * 4);

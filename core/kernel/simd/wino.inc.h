@@ -2,43 +2,51 @@
  * dimension, F(2,2) (points 0, 1, infinity) and F(4,2) (Cook-Toom, points 0, -1, 1/2, 2,
  * infinity): y = AT ((G w) . (BT d)). m outputs, m + 1 inputs and products. Of F(4,2)'s points
  * that are exact in binary these round least: in bf16 0.9 % of the output, where 0, 1, -1, 2
- * give 1.5 %. The fractions are G's, so that BT, which is applied most often, has none.
+ * give 1.5 %. The fractions are G's, so that BT, which is applied most often, has none. Beside
+ * two taps, one tap about the same points: it lacks the last, infinity, and the last input, and
+ * both add up before one AT, where a kernel of three taps is cut by parity into two and one.
  *
  * The adjoints give the other passes: backward-data uses AT^T and BT^T, the gradient of
- * the weights G^T. m is a constant wherever these are called, so only one branch stays. */
+ * the weights G^T. m and r, the taps, are constants wherever these are called, so only one
+ * branch stays. */
 #define ALWAYS static inline __attribute__((always_inline))
 
 /* v = BT d */
-ALWAYS void wino_data(int m, vf *v, const vf *d)
+ALWAYS void wino_data(int m, int r, vf *v, const vf *d)
 {
 	if (m == 2) {
 		v[0] = vsub(d[0], d[1]);
 		v[1] = d[1];
-		v[2] = vsub(d[2], d[1]);
+		if (r == 2)
+			v[2] = vsub(d[2], d[1]);
 	} else {
 		const vf minus = vset(-1.5f), two = vset(2);
 		v[0] = vfma(minus, vadd(d[1], d[2]), vadd(d[0], d[3]));
 		v[1] = vsub(vmul(vset(2.5f), d[2]), vadd(d[1], d[3]));
 		v[2] = vfma(two, d[1], vsub(d[2], d[3]));
 		v[3] = vfma(two, d[3], vsub(d[2], d[1]));
-		v[4] = vfma(minus, vadd(d[2], d[3]), vadd(d[1], d[4]));
+		if (r == 2)
+			v[4] = vfma(minus, vadd(d[2], d[3]), vadd(d[1], d[4]));
 	}
 }
 
 /* d = BT^T v */
-ALWAYS void wino_data_adjoint(int m, vf *d, const vf *v)
+ALWAYS void wino_data_adjoint(int m, int r, vf *d, const vf *v)
 {
 	if (m == 2) {
 		d[0] = v[0];
-		d[1] = vsub(vsub(v[1], v[0]), v[2]);
-		d[2] = v[2];
+		d[1] = r == 2 ? vsub(vsub(v[1], v[0]), v[2]) : vsub(v[1], v[0]);
+		if (r == 2)
+			d[2] = v[2];
 	} else {
 		const vf minus = vset(-1.5f), two = vset(2);
+		vf sum = vadd(v[1], v[3]), rest = vsub(vsub(v[0], v[1]), v[2]);
 		d[0] = v[0];
-		d[1] = vfma(two, v[2], vfma(minus, v[0], vsub(vsub(v[4], v[1]), v[3])));
-		d[2] = vfma(vset(2.5f), v[1], vfma(minus, vadd(v[0], v[4]), vadd(v[2], v[3])));
-		d[3] = vfma(two, v[3], vfma(minus, v[4], vsub(vsub(v[0], v[1]), v[2])));
-		d[4] = v[4];
+		d[1] = vfma(two, v[2], vfma(minus, v[0], r == 2 ? vsub(v[4], sum) : vsub(vzero(), sum)));
+		d[2] = vfma(vset(2.5f), v[1], vfma(minus, r == 2 ? vadd(v[0], v[4]) : v[0], vadd(v[2], v[3])));
+		d[3] = vfma(two, v[3], r == 2 ? vfma(minus, v[4], rest) : rest);
+		if (r == 2)
+			d[4] = v[4];
 	}
 }
 
@@ -72,11 +80,17 @@ ALWAYS void wino_out_adjoint(int m, vf *p, const vf *y)
 	}
 }
 
-/* u = G w, two taps */
-ALWAYS void wino_weights(int m, vf *u, const vf *w)
+/* u = G w, r taps */
+ALWAYS void wino_weights(int m, int r, vf *u, const vf *w)
 {
 	u[0] = w[0];
-	if (m == 2) {
+	if (r == 1) {
+		u[1] = m == 2 ? w[0] : vmul(vset(2.f / 9), w[0]);
+		if (m == 4) {
+			u[2] = vmul(vset(8.f / 9), w[0]);
+			u[3] = vmul(vset(1.f / 18), w[0]);
+		}
+	} else if (m == 2) {
 		u[1] = vadd(w[0], w[1]);
 		u[2] = w[1];
 	} else {
@@ -88,14 +102,16 @@ ALWAYS void wino_weights(int m, vf *u, const vf *w)
 }
 
 /* w = G^T u */
-ALWAYS void wino_weights_adjoint(int m, vf *w, const vf *u)
+ALWAYS void wino_weights_adjoint(int m, int r, vf *w, const vf *u)
 {
 	if (m == 2) {
 		w[0] = vadd(u[0], u[1]);
-		w[1] = vadd(u[1], u[2]);
+		if (r == 2)
+			w[1] = vadd(u[1], u[2]);
 	} else {
 		vf a = vmul(vset(2.f / 9), u[1]), b = vmul(vset(8.f / 9), u[2]), c = vmul(vset(1.f / 18), u[3]);
 		w[0] = vadd(vadd(u[0], a), vadd(b, c));
-		w[1] = vadd(vfma(vset(2), c, vsub(vmul(vset(0.5f), b), a)), u[4]);
+		if (r == 2)
+			w[1] = vadd(vfma(vset(2), c, vsub(vmul(vset(0.5f), b), a)), u[4]);
 	}
 }

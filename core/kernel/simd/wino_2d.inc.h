@@ -1,6 +1,7 @@
 /* Kernels of size x size taps by minimal filtering: a kernel of stride 2 is cut by parity of the
  * taps into phases, each an ordinary convolution of one parity of the picture's pixels:
- * 4x4: two taps in each direction; 5x5: three (even) and two (odd). 3x3 of stride 1 is one phase.
+ * 4x4: two taps in each direction; 5x5: three (even) and two (odd); 3x3: two and one. 3x3 of
+ * stride 1 is one phase.
  *
  * All phases add up in the transformed domain. `side` points a direction serve those with the
  * most taps; where a phase has one tap fewer it has one point fewer, the last, too. (Of 36 points
@@ -66,12 +67,12 @@ ALWAYS int wino_tap(const struct wino f, int phase, int i, int j)
 			three; \
 		(void)r; \
 	}
-WINO_1D(data_1d, wino_data(f.m, out, in), wino3_data(f.m, r, out, in))
-WINO_1D(data_adjoint_1d, wino_data_adjoint(f.m, out, in), wino3_data_adjoint(f.m, r, out, in))
+WINO_1D(data_1d, wino_data(f.m, r, out, in), wino3_data(f.m, r, out, in))
+WINO_1D(data_adjoint_1d, wino_data_adjoint(f.m, r, out, in), wino3_data_adjoint(f.m, r, out, in))
 WINO_1D(out_1d, wino_out(f.m, out, in), wino3_out(f.m, out, in))
 WINO_1D(out_adjoint_1d, wino_out_adjoint(f.m, out, in), wino3_out_adjoint(f.m, out, in))
-WINO_1D(weights_1d, wino_weights(f.m, out, in), wino3_weights(f.m, r, out, in))
-WINO_1D(weights_adjoint_1d, wino_weights_adjoint(f.m, out, in), wino3_weights_adjoint(f.m, r, out, in))
+WINO_1D(weights_1d, wino_weights(f.m, r, out, in), wino3_weights(f.m, r, out, in))
+WINO_1D(weights_adjoint_1d, wino_weights_adjoint(f.m, r, out, in), wino3_weights_adjoint(f.m, r, out, in))
 
 ALWAYS int of_points(const struct wino f, int r) { return f.m + r - 1; }
 ALWAYS int of_outputs(const struct wino f, int r) { return (void)r, f.m; }

@@ -18,10 +18,14 @@ WINO_CODE(wino2_5x5, 2, 5, 2)
 WINO_CODE(wino4_5x5, 4, 5, 2)
 WINO_CODE(wino2_3x3, 2, 3, 1)
 WINO_CODE(wino4_3x3, 4, 3, 1)
+WINO_CODE(wino2_3x3s2, 2, 3, 2)
+WINO_CODE(wino4_3x3s2, 4, 3, 2)
 
 static const struct wino_code *wino_code(const struct dcg_conv *cv, enum form form)
 {
 	int four = form == FORM_WINO4;
+	if (cv->g.r == 3 && cv->g.stride == 2)
+		return four ? &wino4_3x3s2 : &wino2_3x3s2;
 	if (cv->g.r == 3)
 		return four ? &wino4_3x3 : &wino2_3x3;
 	if (cv->g.r == 5)
