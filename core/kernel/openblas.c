@@ -3,23 +3,14 @@
 
 #include <cblas.h>
 #include <limits.h>
-#include <pthread.h>
 #include <stdlib.h>
-
-/* OpenBLAS's number of threads belongs to the process, not to us; but its own threads
- * would only fight with ours. */
-static void one_thread(void)
-{
-	openblas_set_num_threads(1);
-}
 
 int dcg_openblas_open(struct dcg_base **ret, struct dcg_error *err)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct dcg_openblas *ob = calloc(1, sizeof *ob);
 	if (!ob)
 		return dcg_error_set(err, DCG_ENOMEM, "kernel openblas: out of memory");
-	pthread_once(&once, one_thread);
+	dcg_table_one_blas_thread();
 	*ret = &ob->base;
 	return 0;
 }

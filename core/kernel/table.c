@@ -1,6 +1,8 @@
 #include "kernel/table.h"
 
+#include <cblas.h>
 #include <fenv.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -24,6 +26,17 @@ int dcg_table_backend(struct dcg_backend **ret, const char *name, dcg_table_open
 	base->be.pool = pool;
 	*ret = &base->be;
 	return 0;
+}
+
+static void one_thread(void)
+{
+	openblas_set_num_threads(1);
+}
+
+void dcg_table_one_blas_thread(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, one_thread);
 }
 
 /* Sits in the 64 bytes before the memory handed out. */

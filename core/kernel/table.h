@@ -40,6 +40,10 @@ int dcg_table_alloc(struct dcg_backend *be, void **ret, size_t count, size_t siz
 void dcg_table_free(void *p);
 int dcg_table_floats(struct dcg_backend *be, float **ret, size_t count, const char *what, struct dcg_error *err);
 
+/* Has OpenBLAS compute on the thread that calls it: a table that uses it opens with this. The number
+ * belongs to the process, not to us; but its own threads would only fight with ours. */
+void dcg_table_one_blas_thread(void);
+
 /* dcg_pool_run with denormals flushed on the calling thread as on the others, so that
  * it does not matter which of them runs a task. */
 void dcg_table_run(struct dcg_backend *be, dcg_pool_fn *fn, void *ctx, int tasks);

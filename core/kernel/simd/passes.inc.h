@@ -11,6 +11,10 @@ static void conv_forward(struct dcg_backend *be, struct dcg_conv *cv, const stru
 		dot_forward(be, cv, big, small);
 		return;
 	}
+	if (cv->forward == FORM_BLAS) {
+		blas_forward(be, cv, big, small);
+		return;
+	}
 	struct pass p = forward_pass(be, cv);
 	p.in = big;
 	p.out = small->data;
@@ -28,6 +32,10 @@ static void conv_backward_data(struct dcg_backend *be, struct dcg_conv *cv, cons
 	}
 	if (cv->backward == FORM_DOT) {
 		dot_backward(be, cv, small, big);
+		return;
+	}
+	if (cv->backward == FORM_BLAS) {
+		blas_backward(be, cv, small, big);
 		return;
 	}
 	int phases = cv->backward == FORM_DIRECT ? cv->g.stride * cv->g.stride : 1;
@@ -49,6 +57,10 @@ static void conv_backward_weights(struct dcg_backend *be, struct dcg_conv *cv, c
 	}
 	if (cv->gradient == FORM_DOT) {
 		dot_gradient(be, cv, big, small, accumulate);
+		return;
+	}
+	if (cv->gradient == FORM_BLAS) {
+		blas_gradient(be, cv, big, small, accumulate);
 		return;
 	}
 	struct gradient g = gradient_plan(cv);

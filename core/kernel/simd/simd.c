@@ -13,6 +13,7 @@ static int open_with(struct dcg_base **ret, int bf16, struct dcg_error *err)
 	struct simd_backend *sb = calloc(1, sizeof *sb);
 	if (!sb)
 		return no_memory(err, "backend");
+	dcg_table_one_blas_thread();
 	sb->bf16 = bf16;
 	*ret = &sb->base;
 	return 0;

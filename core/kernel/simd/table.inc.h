@@ -1,5 +1,6 @@
 /* One instruction set's table. The including file defines DCG_TABLE (the overlay's name) and
  * the instruction set for vec.h. */
+#include <cblas.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #include "kernel/simd/thin.inc.h"
 #include "kernel/simd/thin_backward.inc.h"
 #include "kernel/simd/thin_gradient.inc.h"
+#include "kernel/simd/blas.inc.h"
 #include "kernel/simd/dot.inc.h"
 #include "kernel/simd/passes.inc.h"
 #include "kernel/simd/wino_code.inc.h"
@@ -44,6 +46,11 @@ static void measure(struct dcg_backend *be, const struct dcg_conv *cv, size_t *o
 	}
 	if (cv->forward == FORM_DOT) {
 		*own = dot_values(cv) * sizeof(value);
+		return;
+	}
+	if (cv->forward == FORM_BLAS) {
+		*own = blas_scratch(cv);
+		*shared = blas_shared(cv);
 		return;
 	}
 	struct pass p = forward_pass(be, cv);
