@@ -17,69 +17,132 @@ static int is_dot(const struct dcg_conv *cv)
 }
 
 static size_t dot_values(const struct dcg_conv *cv) { return (size_t)cv->taps * (size_t)cv->cs_big; }
-static value *dot_stage(const struct dot *d, int worker) { return (value *)(void *)scratch_of(d->be, worker); }
 
-/* Rows h0 to h1 - 1 of picture n. */
-static const value *dot_rows(const struct dot *d, int n, int h0, int h1, int worker)
+/* Pictures that go through the weights together, so that these are read once for all. */
+enum { DOT_PICTURES = 4 };
+static int dot_tasks(const struct dcg_conv *cv) { return ceil_div(cv->batch, DOT_PICTURES); }
+
+/* Rows h0 to h1 - 1 of pictures n to n + count - 1. */
+static void dot_rows(const struct dot *d, int n, int count, int h0, int h1, int worker, const value **rows)
 {
-	struct rows in = rows_of_picture(d->big, n, h0, h1, dot_stage(d, worker));
-	return in.at + (size_t)(h0 - in.first) * (size_t)d->cv->g.w * (size_t)d->cv->cs_big;
+	value *stage = (value *)(void *)scratch_of(d->be, worker);
+	for (int i = 0; i < count; i++, stage += dot_values(d->cv)) {
+		struct rows in = rows_of_picture(d->big, n + i, h0, h1, stage);
+		rows[i] = in.at + (size_t)(h0 - in.first) * (size_t)d->cv->g.w * (size_t)d->cv->cs_big;
+	}
 }
 
-static float dot_small(const struct dot *d, int n, int worker)
+static void dot_small(const struct dot *d, int n, int count, int worker, vf *y)
 {
-	return float_of(*rows_of_picture(d->small, n, 0, 1, dot_stage(d, worker)).at);
+	for (int i = 0; i < count; i++)
+		y[i] = vset(float_of(*rows_of_picture(d->small, n + i, 0, 1, (value *)(void *)scratch_of(d->be, worker)).at));
 }
 
-static void dot_forward_task(void *ctx, int n, int worker)
+/* count is a constant; each picture's sum is the same for any. */
+ALWAYS void dot_products(const struct dot *d, int n, int count, int worker)
+{
+	const size_t all = dot_values(d->cv), whole = all / (2 * VW) * (2 * VW);
+	const value *x[DOT_PICTURES];
+	vf sums[DOT_PICTURES][2];
+	dot_rows(d, n, count, 0, d->cv->g.h, worker, x);
+	UNROLL
+	for (int p = 0; p < count; p++)
+		sums[p][0] = sums[p][1] = vzero();
+	for (size_t i = 0; i < whole; i += 2 * VW) {
+		const vf w0 = vload(d->w + i), w1 = vload(d->w + i + VW);
+		UNROLL
+		for (int p = 0; p < count; p++) {
+			sums[p][0] = vfma(value_load(x[p] + i), w0, sums[p][0]);
+			sums[p][1] = vfma(value_load(x[p] + i + VW), w1, sums[p][1]);
+		}
+	}
+	for (int p = 0; p < count; p++) {
+		float lanes[VW], sum = 0;
+		if (whole < all)
+			sums[p][0] = vfma(value_load(x[p] + whole), vload(d->w + whole), sums[p][0]);
+		vstore(lanes, vadd(sums[p][0], sums[p][1]));
+		for (int i = 0; i < VW; i++)
+			sum += lanes[i];
+		d->out[n + p] = value_of(sum);
+	}
+}
+
+static void dot_forward_task(void *ctx, int task, int worker)
 {
 	const struct dot *d = ctx;
-	const value *x = dot_rows(d, n, 0, d->cv->g.h, worker);
-	vf sums[4] = { vzero(), vzero(), vzero(), vzero() };
-	float lanes[VW], sum = 0;
-	for (size_t i = 0; i < dot_values(d->cv) / VW; i++)
-		sums[i % 4] = vfma(value_load(x + i * VW), vload(d->w + i * VW), sums[i % 4]);
-	vstore(lanes, vadd(vadd(sums[0], sums[1]), vadd(sums[2], sums[3])));
-	for (int i = 0; i < VW; i++)
-		sum += lanes[i];
-	d->out[n] = value_of(sum);
+	int n = task * DOT_PICTURES, end = min_int(n + DOT_PICTURES, d->cv->batch);
+	if (n + DOT_PICTURES == end)
+		dot_products(d, n, DOT_PICTURES, worker);
+	else
+		for (; n < end; n++)
+			dot_products(d, n, 1, worker);
 }
 
-static void dot_backward_task(void *ctx, int n, int worker)
+ALWAYS void dot_pictures(const struct dot *d, int n, int count, int worker)
 {
-	const struct dot *d = ctx;
-	const vf by = vset(dot_small(d, n, worker));
+	vf by[DOT_PICTURES];
 	value *out = d->out + (size_t)n * dot_values(d->cv);
-	for (size_t i = 0; i < dot_values(d->cv); i += VW)
-		value_store(out + i, vmul(by, vload(d->w + i)));
+	dot_small(d, n, count, worker, by);
+	for (size_t i = 0; i < dot_values(d->cv); i += VW) {
+		const vf w = vload(d->w + i);
+		UNROLL
+		for (int p = 0; p < count; p++)
+			value_store(out + (size_t)p * dot_values(d->cv) + i, vmul(by[p], w));
+	}
+}
+
+static void dot_backward_task(void *ctx, int task, int worker)
+{
+	const struct dot *d = ctx;
+	int n = task * DOT_PICTURES, end = min_int(n + DOT_PICTURES, d->cv->batch);
+	if (n + DOT_PICTURES == end)
+		dot_pictures(d, n, DOT_PICTURES, worker);
+	else
+		for (; n < end; n++)
+			dot_pictures(d, n, 1, worker);
+}
+
+ALWAYS void dot_add(const struct dot *d, int n, int count, int h, int worker)
+{
+	const size_t all = (size_t)d->cv->g.w * (size_t)d->cv->cs_big;
+	float *grad = d->grad + (size_t)h * all;
+	const value *x[DOT_PICTURES];
+	vf by[DOT_PICTURES];
+	dot_small(d, n, count, worker, by);
+	dot_rows(d, n, count, h, h + 1, worker, x);
+	for (size_t i = 0; i < all; i += VW) {
+		vf sum = vload(grad + i);
+		UNROLL
+		for (int p = 0; p < count; p++)
+			sum = vfma(by[p], value_load(x[p] + i), sum);
+		vstore(grad + i, sum);
+	}
 }
 
 /* Of one row of taps: the sum over all pictures. */
 static void dot_gradient_task(void *ctx, int h, int worker)
 {
 	const struct dot *d = ctx;
-	size_t count = (size_t)d->cv->g.w * (size_t)d->cv->cs_big;
-	float *grad = d->grad + (size_t)h * count;
+	size_t all = (size_t)d->cv->g.w * (size_t)d->cv->cs_big;
+	int n = 0;
 	if (!d->accumulate)
-		memset(grad, 0, count * sizeof *grad);
-	for (int n = 0; n < d->cv->batch; n++) {
-		const vf by = vset(dot_small(d, n, worker));
-		const value *x = dot_rows(d, n, h, h + 1, worker);
-		for (size_t i = 0; i < count; i += VW)
-			vstore(grad + i, vfma(by, value_load(x + i), vload(grad + i)));
-	}
+		memset(d->grad + (size_t)h * all, 0, all * sizeof *d->grad);
+	for (; n + DOT_PICTURES <= d->cv->batch; n += DOT_PICTURES)
+		dot_add(d, n, DOT_PICTURES, h, worker);
+	for (; n < d->cv->batch; n++)
+		dot_add(d, n, 1, h, worker);
 }
 
 static void dot_forward(struct dcg_backend *be, const struct dcg_conv *cv, const struct dcg_tensor *big, struct dcg_tensor *small)
 {
 	struct dot d = { .be = be, .cv = cv, .big = big, .out = small->data, .w = cv->weights->part[DCG_VALUE] };
-	dcg_table_run(be, dot_forward_task, &d, cv->batch);
+	dcg_table_run(be, dot_forward_task, &d, dot_tasks(cv));
 }
 
 static void dot_backward(struct dcg_backend *be, const struct dcg_conv *cv, const struct dcg_tensor *small, struct dcg_tensor *big)
 {
 	struct dot d = { .be = be, .cv = cv, .small = small, .out = big->data, .w = cv->weights->part[DCG_VALUE] };
-	dcg_table_run(be, dot_backward_task, &d, cv->batch);
+	dcg_table_run(be, dot_backward_task, &d, dot_tasks(cv));
 }
 
 static void dot_gradient(struct dcg_backend *be, const struct dcg_conv *cv, const struct dcg_tensor *big, const struct dcg_tensor *small, int accumulate)

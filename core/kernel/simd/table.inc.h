@@ -45,7 +45,7 @@ static void measure(struct dcg_backend *be, const struct dcg_conv *cv, size_t *o
 		return;
 	}
 	if (cv->forward == FORM_DOT) {
-		*own = dot_values(cv) * sizeof(value);
+		*own = DOT_PICTURES * dot_values(cv) * sizeof(value);
 		return;
 	}
 	if (cv->forward == FORM_BLAS) {
