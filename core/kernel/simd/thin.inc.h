@@ -15,7 +15,7 @@ struct thin {
 	int run, step;        /* values in a row of taps; between the rows of two output pixels */
 	int line, lines;      /* values in a row of the picture with its zeros; rows for a band */
 	int units;            /* of a row of taps */
-	int segments, pitch;  /* backward: a row of taps in pieces of step values; all of a pixel's columns */
+	int segments, pitch;  /* backward: a row of taps in pieces of step values, at most; all of a pixel's columns */
 	int band, pairs;      /* rows of the small side; of UNIT pixels in one of them */
 	int columns;          /* gradient: taps x channels, in whole blocks */
 	int splits;
@@ -33,7 +33,7 @@ static struct thin thin_plan(const struct dcg_conv *cv)
 	t.units = ceil_div(t.run, UNIT);
 	t.line = (g->w + 2 * g->pad) * cv->cs_big + UNIT;
 	t.segments = ceil_div(g->s, g->stride);
-	t.pitch = round_up(g->r * t.segments * t.step, VW);
+	t.pitch = round_up(g->r * t.run, VW);
 	t.band = max_int(1, min_int(THIN_BAND / g->q, g->p));
 	t.lines = (t.band - 1) * g->stride + g->r;
 	t.pairs = ceil_div(g->q, UNIT);
@@ -95,17 +95,28 @@ ALWAYS void thin_forward_block(int rows, ptrdiff_t step, const struct thin *t, c
 	}
 }
 
+/* Blocks of rows pixels from q on, as many as there are; where the last one ends. */
+ALWAYS int thin_forward_blocks(int rows, int q, const struct thin *t, const value *x, const panel *b, value *out)
+{
+	for (; q + rows <= t->cv->g.q; q += rows) {
+		const value *first = x + q * t->step;
+		value *to = out + (ptrdiff_t)q * t->cv->cs_small;
+		switch (t->step) {
+		case 6: thin_forward_block(rows, 6, t, first, b, to); break;
+		case 2: thin_forward_block(rows, 2, t, first, b, to); break;
+		default: thin_forward_block(rows, t->step, t, first, b, to);
+		}
+	}
+	return q;
+}
+
+/* What is left of a row goes by fours and twos: one pixel's sums would wait for each other. */
 static void thin_forward_row(const struct thin *t, const value *x, const panel *b, value *out)
 {
-	int q = 0;
-	for (; q + MR <= t->cv->g.q; q += MR, x += MR * t->step, out += MR * t->cv->cs_small)
-		switch (t->step) {
-		case 6: thin_forward_block(MR, 6, t, x, b, out); break;
-		case 2: thin_forward_block(MR, 2, t, x, b, out); break;
-		default: thin_forward_block(MR, t->step, t, x, b, out);
-		}
-	for (; q < t->cv->g.q; q++, x += t->step, out += t->cv->cs_small)
-		thin_forward_block(1, t->step, t, x, b, out);
+	int q = thin_forward_blocks(MR, 0, t, x, b, out);
+	q = thin_forward_blocks(4, q, t, x, b, out);
+	q = thin_forward_blocks(2, q, t, x, b, out);
+	thin_forward_blocks(1, q, t, x, b, out);
 }
 
 static void thin_forward_task(void *ctx, int n, int worker)

@@ -1,17 +1,17 @@
-/* thin.inc.h, backward to the picture. A pixel's products are cut into segments of step values:
- * no two pixels' same segments share a value, so that every value of the picture is a sum of reads. */
+/* thin.inc.h, backward to the picture. A pixel's products are cut into segments of step values, of
+ * which the last may be short: no two pixels' same segments share a value, so that every value of the
+ * picture is a sum of reads. */
 
-/* Columns are [r][segment][step]; the panel is [vector][unit][VW][UNIT]. */
+/* Columns are [r][run]; the panel is [vector][unit][VW][UNIT]. */
 static void thin_pack_backward(const struct thin *t, const float *w)
 {
 	const struct dcg_conv_geometry *g = &t->cv->g;
-	int wide = t->segments * t->step, units = t->cv->cs_small / UNIT;
+	int units = t->cv->cs_small / UNIT;
 	for (int column = 0; column < t->pitch; column++) {
-		int r = column / wide, e = column % wide;
 		panel *b = t->weights + (size_t)(column / VW) * (size_t)units * VW * UNIT + column % VW * UNIT;
 		for (int k = 0; k < t->cv->cs_small; k++)
 			b[(size_t)(k / UNIT) * VW * UNIT + (size_t)(k % UNIT)] =
-				value_of(r < g->r && e < t->run && k < g->k ? w[(size_t)(r * t->run + e) * (size_t)g->k + (size_t)k] : 0);
+				value_of(column < g->r * t->run && k < g->k ? w[(size_t)column * (size_t)g->k + (size_t)k] : 0);
 	}
 }
 
@@ -43,7 +43,7 @@ ALWAYS void thin_backward_block(int rows, int vectors, const struct thin *t, con
 			vstore(c + i * t->pitch + v * VW, acc[i][v]);
 }
 
-ALWAYS void thin_backward_columns(int rows, const struct thin *t, const value *a, float *c)
+ALWAYS void thin_backward_pixels(int rows, const struct thin *t, const value *a, float *c)
 {
 	const panel *b = t->weights;
 	for (int left = t->pitch / VW, n; left > 0; left -= n, c += n * VW, b += (ptrdiff_t)n * VW * t->cv->cs_small) {
@@ -56,6 +56,13 @@ ALWAYS void thin_backward_columns(int rows, const struct thin *t, const value *a
 	}
 }
 
+ALWAYS int thin_backward_blocks(int rows, int q, const struct thin *t, const value *a, float *c)
+{
+	for (; q + rows <= t->cv->g.q; q += rows)
+		thin_backward_pixels(rows, t, a + (ptrdiff_t)q * t->cv->cs_small, c + (ptrdiff_t)q * t->pitch);
+	return q;
+}
+
 /* Pixels of small rows, with as many of zeros on both sides as segments reach over. */
 static size_t thin_ring_row(const struct thin *t) { return (size_t)(t->cv->g.q + 2 * (t->segments - 1)) * (size_t)t->pitch + VW; }
 static int thin_ring_rows(const struct thin *t) { return ceil_div(t->cv->g.r, t->cv->g.stride); }
@@ -65,23 +72,41 @@ static size_t thin_row_floats(const struct thin *t)
 	return (size_t)(max_int(g->w + g->pad, (g->q + t->segments) * g->stride) * t->cv->cs_big + 2 * VW);
 }
 
+/* A store's lanes beyond step values are the next one's to write. */
+ALWAYS void thin_sum(const struct thin *t, int runs, const float *const *whole, int count, const float *const *last, int short_ones, float *row)
+{
+	const ptrdiff_t pitch = t->pitch, step = t->step;
+	const vmask part = vfirst(t->run % t->step);
+	for (ptrdiff_t i = 0; i < runs; i++) {
+		vf sum = vzero();
+		for (int k = 0; k < count; k++)
+			sum = vadd(sum, vload(whole[k] + i * pitch));
+		for (int k = 0; k < short_ones; k++)
+			sum = vadd(sum, vload_first(last[k] + i * pitch, part));
+		vstore(row + i * step, sum);
+	}
+}
+
 /* Row h of the picture: each run of step values is the sum of the segments that reach it. */
 static void thin_emit(const struct thin *t, const float *ring, float *row, int n, int h)
 {
 	const struct dcg_conv_geometry *g = &t->cv->g;
-	const float *from[64];
-	int count = 0, runs = g->q + t->segments - 1;
+	const float *whole[64], *last[64];
+	int segments = t->run / t->step, count = 0, short_ones = 0, runs = g->q + t->segments - 1;
 	for (int r = (h + g->pad) % g->stride; r < g->r && r <= h + g->pad; r += g->stride) {
 		int y = (h + g->pad - r) / g->stride;
-		for (int s = 0; y < g->p && s < t->segments; s++)
-			from[count++] = ring + (size_t)(y % thin_ring_rows(t)) * thin_ring_row(t) + (t->segments - 1 - s) * t->pitch + (r * t->segments + s) * t->step;
+		const float *from = ring + (size_t)(y % thin_ring_rows(t)) * thin_ring_row(t) + r * t->run;
+		for (int s = 0; y < g->p && s < segments; s++)
+			whole[count++] = from + (t->segments - 1 - s) * t->pitch + s * t->step;
+		if (y < g->p && t->segments > segments)
+			last[short_ones++] = from + segments * t->step;
 	}
-	/* A store's lanes beyond step values are the next one's to write. */
-	for (int i = 0; i < runs; i++) {
-		vf sum = vzero();
-		for (int k = 0; k < count; k++)
-			sum = vadd(sum, vload(from[k] + (ptrdiff_t)i * t->pitch));
-		vstore(row + i * t->step, sum);
+	switch (16 * count + short_ones) {
+	case 16 * 4: thin_sum(t, runs, whole, 4, last, 0, row); break;     /* 4x4, stride 2 */
+	case 16 * 6 + 3: thin_sum(t, runs, whole, 6, last, 3, row); break; /* 5x5, stride 2 */
+	case 16 * 4 + 2: thin_sum(t, runs, whole, 4, last, 2, row); break;
+	case 16 * 9: thin_sum(t, runs, whole, 9, last, 0, row); break;     /* 3x3, stride 1 */
+	default: thin_sum(t, runs, whole, count, last, short_ones, row);
 	}
 	memset(row + runs * t->step, 0, (thin_row_floats(t) - (size_t)(runs * t->step)) * sizeof *row);
 	size_t wide = (size_t)g->w * (size_t)t->cv->cs_big;
@@ -101,11 +126,10 @@ static void thin_backward_task(void *ctx, int n, int worker)
 			struct rows in = rows_of_picture(t->small, n, y, y + 1, stage);
 			const value *a = in.at + (size_t)(y - in.first) * (size_t)g->q * (size_t)t->cv->cs_small;
 			float *c = ring + (size_t)(y % thin_ring_rows(t)) * thin_ring_row(t) + (t->segments - 1) * t->pitch;
-			int q = 0;
-			for (; q + MR <= g->q; q += MR)
-				thin_backward_columns(MR, t, a + q * t->cv->cs_small, c + q * t->pitch);
-			for (; q < g->q; q++)
-				thin_backward_columns(1, t, a + q * t->cv->cs_small, c + q * t->pitch);
+			int q = thin_backward_blocks(MR, 0, t, a, c);
+			q = thin_backward_blocks(4, q, t, a, c);
+			q = thin_backward_blocks(2, q, t, a, c);
+			thin_backward_blocks(1, q, t, a, c);
 		}
 		for (int h = max_int(0, y * g->stride - g->pad); h < min_int(g->h, (y + 1) * g->stride - g->pad); h++)
 			thin_emit(t, ring, row, n, h);

@@ -15,15 +15,22 @@
 #if defined DCG_AVX512
 enum { VW = 16 };
 typedef __m512 vf;
+typedef __mmask16 vmask;
 #define V(op) _mm512_##op
+static inline vmask vfirst(int lanes) { return (vmask)((1U << lanes) - 1); }
+static inline vf vload_first(const float *p, vmask lanes) { return _mm512_maskz_loadu_ps(lanes, p); }
 static inline vf vmax(vf a, vf b) { return _mm512_max_ps(a, b); }
 #else
 enum { VW = 8 };
 typedef __m256 vf;
+typedef __m256i vmask;
 #define V(op) _mm256_##op
+static inline vmask vfirst(int lanes) { return _mm256_cmpgt_epi32(_mm256_set1_epi32(lanes), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)); }
+static inline vf vload_first(const float *p, vmask lanes) { return _mm256_maskload_ps(p, lanes); }
 static inline vf vmax(vf a, vf b) { return _mm256_max_ps(a, b); }
 #endif
 
+/* vfirst: a mask of the first lanes; vload_first: those, the others zeros. */
 static inline vf vload(const float *p) { return V(loadu_ps)(p); }
 static inline void vstore(float *p, vf v) { V(storeu_ps)(p, v); }
 static inline vf vset(float x) { return V(set1_ps)(x); }
