@@ -24,6 +24,15 @@ void dcg_swd_detail(float *fine, const float *coarse, int h, int w, int c, float
 void dcg_swd_describe(const uint8_t *picture, int h, int w, int c, int level, int levels, const int *corners, int patches, float *out, float *scratch);
 size_t dcg_swd_scratch(int h, int w, int c);
 
+/* columns[k][i] = x[i] . direction k: x [n][d], directions [d][16], columns [16][n]. The first that is
+ * usable on this processor is taken; all give the same bits. The list ends without a name. */
+struct dcg_swd_projector {
+	const char *name;
+	int (*usable)(void);
+	void (*project)(const float *x, size_t n, int d, const float *directions, float *columns);
+};
+extern const struct dcg_swd_projector dcg_swd_projectors[];
+
 /* The n values of a and of b sorted in place; temp: n. */
 double dcg_swd_wasserstein(float *a, float *b, size_t n, uint32_t *temp);
 

@@ -4,31 +4,70 @@
 
 #include "explore/swd_parts.h"
 
-/* Four floats: a register on every processor we know of. */
-typedef float lanes __attribute__((vector_size(16)));
-enum { LANES = 4, PARTS = DCG_SWD_BLOCK / LANES, ROWS = 2 };
+/* A float for each direction of a block; the compiler takes as many registers as that needs. */
+typedef float lanes __attribute__((vector_size(DCG_SWD_BLOCK * sizeof(float))));
+enum { MOST_ROWS = 8 };
 
-/* columns[k][i] = x[i] . direction k. Sums run in the order of d whatever the registers'
- * width, so the result is the same everywhere. */
-static void project(const float *x, size_t n, int d, const float *directions, float *columns)
+/* columns[k][i] = x[i] . direction k, `rows` of x at a time: as many sums as there are registers.
+ * Each runs in the order of d whatever the registers' width, and products are rounded before they
+ * are added (-ffp-contract=off), so the result is the same everywhere. */
+static inline __attribute__((always_inline)) void project_by(int rows, const float *x, size_t n, int d, const float *directions, float *columns)
 {
-	for (size_t i = 0; i < n; i += ROWS, x += ROWS * d) {
-		lanes sums[ROWS][PARTS] = { 0 };
-		size_t rows = n - i < ROWS ? n - i : ROWS;
-		const float *second = rows > 1 ? x + d : x;
+	for (size_t i = 0; i < n; i += (size_t)rows) {
+		lanes sums[MOST_ROWS] = { 0 };
+		const float *row[MOST_ROWS];
+		int used = n - i < (size_t)rows ? (int)(n - i) : rows;
+		for (int r = 0; r < rows; r++) /* the last again where there are no more */
+			row[r] = x + (i + (size_t)(r < used ? r : used - 1)) * (size_t)d;
 		for (int k = 0; k < d; k++) {
-			lanes dir[PARTS];
-			memcpy(dir, directions + k * DCG_SWD_BLOCK, sizeof dir);
-			for (int p = 0; p < PARTS; p++) {
-				sums[0][p] += dir[p] * x[k];
-				sums[1][p] += dir[p] * second[k];
-			}
+			lanes dir;
+			memcpy(&dir, directions + k * DCG_SWD_BLOCK, sizeof dir);
+#pragma GCC unroll 8
+			for (int r = 0; r < rows; r++)
+				sums[r] += dir * row[r][k];
 		}
-		for (size_t r = 0; r < rows; r++)
+		for (int r = 0; r < used; r++)
 			for (int k = 0; k < DCG_SWD_BLOCK; k++)
-				columns[(size_t)k * n + i + r] = sums[r][k / LANES][k % LANES];
+				columns[(size_t)k * n + i + (size_t)r] = sums[r][k];
 	}
 }
+
+static void project(const float *x, size_t n, int d, const float *directions, float *columns)
+{
+	project_by(2, x, n, d, directions, columns);
+}
+static int always(void)
+{
+	return 1;
+}
+
+#if defined __x86_64__
+__attribute__((target("avx512f"))) static void project_avx512(const float *x, size_t n, int d, const float *directions, float *columns)
+{
+	project_by(8, x, n, d, directions, columns);
+}
+static int has_avx512(void)
+{
+	return __builtin_cpu_supports("avx512f");
+}
+__attribute__((target("avx2"))) static void project_avx2(const float *x, size_t n, int d, const float *directions, float *columns)
+{
+	project_by(4, x, n, d, directions, columns);
+}
+static int has_avx2(void)
+{
+	return __builtin_cpu_supports("avx2");
+}
+#endif
+
+const struct dcg_swd_projector dcg_swd_projectors[] = {
+#if defined __x86_64__
+	{ "avx512", has_avx512, project_avx512 },
+	{ "avx2", has_avx2, project_avx2 },
+#endif
+	{ "any", always, project },
+	{ NULL },
+};
 
 /* Radix sort of three digits. As unsigned numbers, floats without their sign are in order;
  * negative ones are turned round. */
@@ -84,8 +123,11 @@ double dcg_swd_block(const float *a, const float *b, size_t n, int d, const floa
 {
 	double sum = 0;
 	float *columns_b = columns + DCG_SWD_BLOCK * n;
-	project(a, n, d, directions, columns);
-	project(b, n, d, directions, columns_b);
+	const struct dcg_swd_projector *p = dcg_swd_projectors;
+	while (!p->usable())
+		p++;
+	p->project(a, n, d, directions, columns);
+	p->project(b, n, d, directions, columns_b);
 	for (int k = 0; k < used; k++)
 		sum += dcg_swd_wasserstein(columns + (size_t)k * n, columns_b + (size_t)k * n, n, temp);
 	return sum;

@@ -158,6 +158,31 @@ START_TEST(wasserstein_in_one_dimension)
 }
 END_TEST
 
+/* Whatever the registers' width: each sum in the order of d, from rounded products. */
+START_TEST(projections_do_not_depend_on_the_processor)
+{
+	enum { MOST = 37, D = 49 };
+	float x[MOST * D], directions[D * DCG_SWD_BLOCK], columns[DCG_SWD_BLOCK * MOST];
+	struct dcg_rng rng;
+	dcg_rng_init(&rng, 9, 0);
+	dcg_rng_normal(&rng, x, MOST * D, 0, 1);
+	dcg_rng_normal(&rng, directions, D * DCG_SWD_BLOCK, 0, 1);
+	for (const struct dcg_swd_projector *p = dcg_swd_projectors; p->name; p++)
+		for (size_t n = 1; p->usable() && n <= MOST; n++) {
+			p->project(x, n, D, directions, columns);
+			for (size_t k = 0; k < DCG_SWD_BLOCK; k++)
+				for (size_t i = 0; i < n; i++) {
+					volatile float sum = 0, product; /* rounded at each step */
+					for (size_t v = 0; v < D; v++) {
+						product = directions[v * DCG_SWD_BLOCK + k] * x[i * D + v];
+						sum += product;
+					}
+					ck_assert_msg(columns[k * n + i] == sum, "%s, n %zu: row %zu, direction %zu", p->name, n, i, k);
+				}
+		}
+}
+END_TEST
+
 START_TEST(pyramid)
 {
 	enum { H = 18, W = 17 };
@@ -297,6 +322,7 @@ int main(void)
 	tcase_add_loop_test(t, given_places_and_directions, 0, (int)(sizeof given / sizeof *given));
 	tcase_add_test(t, drawn_places_and_directions);
 	tcase_add_test(t, wasserstein_in_one_dimension);
+	tcase_add_test(t, projections_do_not_depend_on_the_processor);
 	tcase_add_test(t, pyramid);
 	tcase_add_test(t, itself_noise_and_symmetry);
 	tcase_add_test(t, any_number_of_threads);
