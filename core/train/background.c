@@ -38,6 +38,7 @@ struct dcg_background {
 	pthread_cond_t asked, done;
 	enum work first, second;      /* first is being done, or next */
 	int cut, stop;
+	struct dcg_pool *lent;        /* the training thread's, while it waits; NULL: at work */
 	int64_t saved_step;
 	struct dcg_error failure;     /* of the last checkpoint, code 0: none */
 };
@@ -211,7 +212,12 @@ static void measure_score(struct dcg_background *b)
 	const struct dcg_train_state *state = &b->draw_state;
 	struct dcg_event e = { .type = DCG_EVENT_SCORE, .step = state->step, .epoch = state->epoch };
 	struct dcg_error err;
-	int r = dcg_score_measure(b->score, b->sampler, is_cut, b, &e.u.score, &err);
+	int r = dcg_score_draw(b->score, b->sampler, is_cut, b, &err);
+	pthread_mutex_lock(&b->lock);
+	struct dcg_pool *pool = b->lent;
+	pthread_mutex_unlock(&b->lock);
+	if (!r)
+		r = dcg_score_measure(b->score, pool, is_cut, b, &e.u.score, &err);
 	if (r && r != DCG_ECANCELLED)
 		tell_failure(b, DCG_EVENT_LOG, "score", "measured", "", state, &err);
 	if (!r) {
@@ -316,11 +322,13 @@ int64_t dcg_background_saved(struct dcg_background *b, struct dcg_error *err)
 	return step;
 }
 
-void dcg_background_wait(struct dcg_background *b)
+void dcg_background_wait(struct dcg_background *b, struct dcg_pool *pool)
 {
 	pthread_mutex_lock(&b->lock);
+	b->lent = pool;
 	while (b->first != NOTHING)
 		pthread_cond_wait(&b->done, &b->lock);
+	b->lent = NULL;
 	pthread_mutex_unlock(&b->lock);
 }
 

@@ -37,8 +37,8 @@ void dcg_background_draw(struct dcg_background *b, struct dcg_gan *gan, const st
 /* What became of the checkpoints: the newest step that is safe on disk (-1: none). A failure
  * since then is in err, code 0 if there was none. */
 int64_t dcg_background_saved(struct dcg_background *b, struct dcg_error *err);
-/* Until all that was asked for is done. */
-void dcg_background_wait(struct dcg_background *b);
+/* Until all that was asked for is done. pool: of the waiting thread, for what has many parts. */
+void dcg_background_wait(struct dcg_background *b, struct dcg_pool *pool);
 /* Do no more: forget what waits, end a grid early, finish at most the file being written. */
 void dcg_background_cut(struct dcg_background *b);
 /* Waits, then ends the thread. Nothing may be asked for afterwards. */

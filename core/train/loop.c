@@ -74,10 +74,10 @@ static void checkpoint(struct dcg_trainer *t)
  * same step gets another chance. */
 static int final_checkpoint(struct dcg_trainer *t, struct dcg_error *error)
 {
-	dcg_background_wait(t->background);
+	dcg_background_wait(t->background, t->backend->pool);
 	if (dcg_background_saved(t->background, error) != t->state.step) {
 		checkpoint(t);
-		dcg_background_wait(t->background);
+		dcg_background_wait(t->background, t->backend->pool);
 	}
 	if (dcg_background_saved(t->background, error) == t->state.step) {
 		error->code = 0;

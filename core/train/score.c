@@ -50,12 +50,9 @@ void dcg_score_free(struct dcg_score *s)
 	free(s);
 }
 
-int dcg_score_measure(struct dcg_score *s, struct dcg_sampler *g, int (*cancelled)(void *user), void *user, struct dcg_scores *ret, struct dcg_error *err)
+int dcg_score_draw(struct dcg_score *s, struct dcg_sampler *g, int (*cancelled)(void *user), void *user, struct dcg_error *err)
 {
 	const struct dcg_train_params *p = &s->params;
-	struct dcg_swd_how how = { .seed = (uint64_t)p->seed, .cancelled = cancelled, .user = user };
-	struct dcg_scores found = { .ms_ssim = NAN };
-	struct dcg_swd swd;
 	struct dcg_rng rng;
 	int batch = dcg_sampler_batch(g);
 	/* Other noise than the grid's: a generator is not judged by the pictures on show. */
@@ -67,6 +64,15 @@ int dcg_score_measure(struct dcg_score *s, struct dcg_sampler *g, int (*cancelle
 		dcg_feed_fill_noise(p, &rng, s->noise, (size_t)n * (size_t)p->z_dim);
 		dcg_sampler_draw(g, s->noise, n, s->drawn + (size_t)i * s->picture);
 	}
+	return 0;
+}
+
+int dcg_score_measure(struct dcg_score *s, struct dcg_pool *pool, int (*cancelled)(void *user), void *user, struct dcg_scores *ret, struct dcg_error *err)
+{
+	const struct dcg_train_params *p = &s->params;
+	struct dcg_swd_how how = { .seed = (uint64_t)p->seed, .pool = pool, .cancelled = cancelled, .user = user };
+	struct dcg_scores found = { .ms_ssim = NAN };
+	struct dcg_swd swd;
 	int r = dcg_swd(&swd, s->drawn, s->real, s->count, p->size, p->size, p->channels, &how, err);
 	if (!r && s->count > 1)
 		r = dcg_ms_ssim(&found.ms_ssim, s->drawn, s->count, p->size, p->size, p->channels, cancelled, user, err);

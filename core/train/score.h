@@ -21,7 +21,9 @@ struct dcg_scores {
 /* swd_images pictures, or all there are, evenly spread over the data set. */
 int dcg_score_new(struct dcg_score **ret, const struct dcg_train_params *p, const struct dcg_dataset *ds, struct dcg_error *err);
 void dcg_score_free(struct dcg_score *s);
-/* cancelled (may be NULL) is asked now and then: DCG_ECANCELLED. Takes memory while it works. */
-int dcg_score_measure(struct dcg_score *s, struct dcg_sampler *g, int (*cancelled)(void *user), void *user, struct dcg_scores *ret, struct dcg_error *err);
+/* First the pictures, then what they are worth; pool (may be NULL) helps with the latter. cancelled (may
+ * be NULL) is asked now and then: DCG_ECANCELLED. Measuring takes memory while it works. */
+int dcg_score_draw(struct dcg_score *s, struct dcg_sampler *g, int (*cancelled)(void *user), void *user, struct dcg_error *err);
+int dcg_score_measure(struct dcg_score *s, struct dcg_pool *pool, int (*cancelled)(void *user), void *user, struct dcg_scores *ret, struct dcg_error *err);
 
 #endif

@@ -230,6 +230,8 @@ START_TEST(checkpoints_are_scored)
 	int scored = 0;
 	struct dcg_scores told = { 0 }, again;
 	int64_t told_step = -1;
+	struct dcg_pool *pool;
+	ck_assert_int_eq(dcg_pool_new(&pool, 3, &err), 0);
 	double best = INFINITY, worst = 0;
 	p.swd_images = 8; /* 512 pictures: every 19 or 20 epochs */
 	p.sample_every = _i ? 0 : 3;
@@ -258,7 +260,8 @@ START_TEST(checkpoints_are_scored)
 		best = fmin(best, e->u.file.score);
 		worst = fmax(worst, e->u.file.score);
 		ck_assert_int_eq(dcg_sampler_open(&g, fixture_path(e->u.file.name), 2, &err), 0);
-		ck_assert_int_eq(dcg_score_measure(s, g, NULL, NULL, &again, &err), 0);
+		ck_assert_int_eq(dcg_score_draw(s, g, NULL, NULL, &err), 0);
+		ck_assert_int_eq(dcg_score_measure(s, scored % 2 ? pool : NULL, NULL, NULL, &again, &err), 0);
 		ck_assert(again.swd == e->u.file.score);
 		ck_assert_int_eq(told_step, e->step);
 		ck_assert(told.swd == again.swd && told.ms_ssim == again.ms_ssim);
@@ -269,6 +272,7 @@ START_TEST(checkpoints_are_scored)
 	ck_assert_int_eq(run_count(&run, DCG_EVENT_SCORE), 5);
 	ck_assert(worst > best);
 	dcg_score_free(s);
+	dcg_pool_free(pool);
 	run_done(&run);
 	dcg_dataset_close(ds);
 }
@@ -289,9 +293,11 @@ START_TEST(scoring_can_be_cancelled)
 	struct dcg_scores value = { -5, -5 };
 	ck_assert_int_eq(dcg_sampler_new(&g, &p, 1, &err), 0);
 	ck_assert_int_eq(dcg_score_new(&s, &p, ds, &err), 0); /* more are wanted than there are */
-	ck_assert_int_eq(dcg_score_measure(s, g, always, NULL, &value, &err), DCG_ECANCELLED);
+	ck_assert_int_eq(dcg_score_draw(s, g, always, NULL, &err), DCG_ECANCELLED);
+	ck_assert_int_eq(dcg_score_draw(s, g, always, &p, &err), 0);
+	ck_assert_int_eq(dcg_score_measure(s, NULL, always, NULL, &value, &err), DCG_ECANCELLED);
 	ck_assert(value.swd == -5 && value.ms_ssim == -5);
-	ck_assert_int_eq(dcg_score_measure(s, g, always, &p, &value, &err), 0);
+	ck_assert_int_eq(dcg_score_measure(s, NULL, always, &p, &value, &err), 0);
 	ck_assert(value.swd > 0); /* grey pictures are not discs */
 	dcg_score_free(s);
 	dcg_sampler_free(g);
