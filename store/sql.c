@@ -26,6 +26,7 @@ static int code_of(int rc, int errnum)
 	switch (errnum) { /* IOERR, CANTOPEN */
 	case ENOSPC: case EDQUOT: case EFBIG: return DCG_ENOSPC;
 	case EACCES: case EPERM: case EROFS: return DCG_EACCESS;
+	case EMFILE: case ENFILE: return DCG_EMFILE;
 	case ENOMEM: return DCG_ENOMEM;
 	}
 	return DCG_EIO;
