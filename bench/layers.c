@@ -1,6 +1,7 @@
 /* Each convolution on its own, in each of its three passes. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "bench/bench.h"
@@ -54,6 +55,14 @@ static double measure(struct fixture *f, void (*pass)(struct fixture *), double 
 	return bench_median(times, n);
 }
 
+static const struct dcg_conv_geometry *find(const struct dcg_layers *l, const struct dcg_conv_geometry *g)
+{
+	for (int i = 0; i < l->count; i++)
+		if (memcmp(&l->layer[i].conv, g, sizeof *g) == 0)
+			return &l->layer[i].conv;
+	return NULL;
+}
+
 int bench_layers(const struct bench *b)
 {
 	static const struct {
@@ -74,6 +83,9 @@ int bench_layers(const struct bench *b)
 	for (int i = 0; i < nets[0].count + nets[1].count; i++) {
 		int of_d = i >= nets[0].count;
 		const struct dcg_conv_geometry *g = of_d ? &nets[1].layer[i - nets[0].count].conv : &nets[0].layer[i].conv;
+		const char *network = of_d ? "D" : find(&nets[1], g) ? "G,D" : "G";
+		if (of_d && find(&nets[0], g))
+			continue; /* G's layers are D's in reverse */
 		if (f.be->ops->conv_new(f.be, &f.conv, g, b->batch, &err)) {
 			fprintf(stderr, "dcgan-bench: %s\n", err.text);
 			return 2;
@@ -85,7 +97,7 @@ int bench_layers(const struct bench *b)
 		for (size_t p = 0; p < sizeof passes / sizeof *passes; p++) {
 			double t = measure(&f, passes[p].run, b->seconds / 10);
 			printf("{\"kernel\":\"%s\",\"network\":\"%s\",\"shape\":\"%dx%dx%d-%dx%dx%d\",\"taps\":\"%dx%d/%d\",\"pass\":\"%s\",\"ms\":%.3f,\"gflops\":%.1f}\n",
-				f.be->ops->name, of_d ? "D" : "G", g->h, g->w, g->c, g->p, g->q, g->k, g->r, g->s, g->stride, passes[p].name, t * 1e3, gflop / t);
+				f.be->ops->name, network, g->h, g->w, g->c, g->p, g->q, g->k, g->r, g->s, g->stride, passes[p].name, t * 1e3, gflop / t);
 		}
 		f.be->ops->tensor_free(f.big);
 		f.be->ops->tensor_free(f.small);

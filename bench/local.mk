@@ -3,12 +3,14 @@ check_PROGRAMS += bench/dcgan-bench
 bench_dcgan_bench_SOURCES = bench/bench.c bench/bench.h bench/ceilings.c bench/count.c bench/layers.c bench/step.c
 bench_dcgan_bench_LDADD = libdcgan-core.la
 CLEANFILES += bench/dcgan-bench
-EXTRA_DIST += bench/peer.py bench/run bench/scale bench/service bench/README.md
+EXTRA_DIST += bench/bars bench/measure.py bench/peer.py bench/run bench/scale bench/service bench/README.md
 
 bench: bench/dcgan-bench
 	$(PYTHON) $(top_srcdir)/bench/run --program bench/dcgan-bench $(BENCH_ARGS)
+bench-bars: bench/dcgan-bench
+	$(PYTHON) $(top_srcdir)/bench/bars --program bench/dcgan-bench $(BENCH_ARGS)
 if DAEMON
 bench-service: dcgand bench/dcgan-bench
 	$(PYTHON) $(top_srcdir)/bench/service --program ./dcgand --bench-program bench/dcgan-bench $(BENCH_ARGS)
 endif
-.PHONY: bench bench-service
+.PHONY: bench bench-bars bench-service
