@@ -32,7 +32,8 @@ static int start(struct dcg_daemon *d, struct dcg_tokens **tokens, struct dcg_er
 {
 	const struct dcg_options *o = &d->options;
 	const struct dcg_jobs_config jobs = { .state_folder = o->state_dir, .dataset_roots = (const char *const *)o->dataset_roots, .max_queued = o->max_queued,
-		.disk_reserve = o->disk_reserve_mb ? (int64_t)o->disk_reserve_mb << 20 : -1 };
+		.disk_reserve = o->disk_reserve_mb ? (int64_t)o->disk_reserve_mb << 20 : -1,
+		.nice = o->nice };
 	struct dcg_api_config api = {
 		.listen = o->listen, .listen_fd = dcg_notify_socket(), .web_folder = o->web_dir, .allowed_hosts = (const char *const *)o->allowed_hosts,
 		.tokens = *tokens, .state_folder = o->state_dir, .session_hours = o->session_hours,

@@ -14,7 +14,7 @@ struct dcg_options { /* owns its texts */
 	char *config, *listen, *state_dir, *web_dir, *tokens, *new_token, *scope;
 	char *dataset_roots[DCG_OPTION_LIST_MAX + 1]; /* NULL-terminated */
 	char *allowed_hosts[DCG_OPTION_LIST_MAX + 1]; /* NULL-terminated */
-	int heartbeat_s, request_timeout_s, max_connections, max_streams, max_queued, disk_reserve_mb, session_hours;
+	int heartbeat_s, request_timeout_s, max_connections, max_streams, max_queued, disk_reserve_mb, nice, session_hours;
 	int log_level; /* enum dcg_api_level */
 	int check_config, print_config, help, version;
 };

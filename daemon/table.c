@@ -36,6 +36,8 @@ const struct dcg_option_row dcg_option_rows[] = {
 	{ "disk-reserve-mb", "jobs", "MIB", WHOLE, FIELD(disk_reserve_mb), 0, 100000000, START, "256",
 	  "room that is kept free on the disk of the state folder, for the database; with less, jobs wait" },
 	{ "max-queued", "jobs", "N", WHOLE, FIELD(max_queued), 1, 1000000, RELOAD, "1000", "jobs that may wait" },
+	{ "nice", "jobs", "N", WHOLE, FIELD(nice), 0, 19, START, "0",
+	  "how far training gives way to other programs, and to the daemon's own answers, where processors are short: see nice(1)" },
 	{ "log-level", "log", "LEVEL", DCG_OPTION_CHOICE, FIELD(log_level), 0, 0, RELOAD, "info", "what to tell on standard error: error, warning, info or debug" },
 	{ "config", NULL, "FILE", TEXT, FIELD(config), 0, 0, START, NULL, "read options from this file, too; the command line wins over it" },
 	{ "check-config", NULL, NULL, FLAG, FIELD(check_config), 0, 0, START, NULL, "tell every fault of file and command line, and exit" },

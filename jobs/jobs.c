@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "base/file.h"
@@ -60,6 +61,7 @@ int dcg_jobs_new(struct dcg_jobs **ret, const struct dcg_jobs_config *cfg, struc
 	pthread_cond_init(&j->changed, &attr);
 	pthread_condattr_destroy(&attr);
 	j->reserve = cfg->disk_reserve < 0 ? 0 : cfg->disk_reserve ? cfg->disk_reserve : INT64_C(256) << 20;
+	j->nice = cfg->nice;
 	j->room_failed = -1;
 	j->max_queued = cfg->max_queued > 0 ? cfg->max_queued : 1000;
 
@@ -85,6 +87,9 @@ int dcg_jobs_new(struct dcg_jobs **ret, const struct dcg_jobs_config *cfg, struc
 int dcg_jobs_start(struct dcg_jobs *j, struct dcg_error *err)
 {
 	sigset_t all, old;
+	/* The worker does it for itself; whether it may shows here. */
+	if (j->nice && setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0)))
+		return dcg_error_sys(err, errno, "nice: the system does not let priorities be changed");
 	pthread_mutex_lock(&j->lock);
 	j->stopping = j->quick = 0;
 	/* Signals are the main thread's business. */

@@ -40,6 +40,7 @@ struct dcg_jobs_config {
 	const char *const *dataset_roots; /* NULL-terminated: folders below which data sets may be registered */
 	int max_queued; /* 0: 1000 */
 	int64_t disk_reserve; /* bytes of the disk that are left free; 0: 256 MB; < 0: none */
+	int nice;             /* 0 .. 19: added to that of the worker and of all threads that train */
 };
 
 /* Opens the store, recovers (removes temporaries and files without a row, drops rows whose

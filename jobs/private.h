@@ -40,6 +40,7 @@ struct dcg_jobs {
 	char **roots;       /* NULL-terminated */
 	atomic_int max_queued;
 	int64_t reserve;    /* bytes; 0: none */
+	int nice;
 	struct dcg_store *store;
 
 	pthread_mutex_t lock;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 enum { TICK_MS = 250 };
 
@@ -255,6 +256,9 @@ void *dcg_worker_main(void *jobs)
 {
 	struct dcg_jobs *j = jobs;
 	struct dcg_error err;
+	/* On Linux this is the calling thread's alone, and threads inherit it: those that train do. */
+	if (j->nice)
+		setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + j->nice);
 	/* Two names, for whoever asks what the daemon does so long after a start with many jobs. What
 	 * fails here fails again when it matters: when the file is asked for. */
 	pthread_setname_np(pthread_self(), "dcg-tidy");

@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.join(os.environ.get("top_srcdir", "."), "tests", "api
 from dcgand import SLOW, Daemon, equal, main, small_job, test, wait_for  # noqa: E402
 
 KIB = 1 << 10
+LONG = {"epochs": 1000000, "sample_every": 0, "checkpoint_every": 0, "swd_images": 0}
 
 
 class Limited(Daemon):
@@ -50,10 +51,35 @@ def size_of_files():
     d.stop()
 
 
+# --- Priorities ----------------------------------------------------------------------------
+
+def niceness(daemon):
+    """Of each kind of thread."""
+    found = {}
+    folder = f"/proc/{daemon.process.pid}/task"
+    for thread in os.listdir(folder):
+        with open(f"{folder}/{thread}/stat", encoding="ascii") as f:
+            name, fields = re.match(r"\d+ \((.*)\) (.*)", f.read()).groups()
+        found.setdefault(name, set()).add(int(fields.split()[16]))
+    return found
+
+
+@test
+def training_gives_way():
+    """nice: the threads that train have it, those that answer do not"""
+    own = os.nice(0)
+    d = Daemon("--nice", "7")
+    d.register_tiny()
+    job = d.post("/jobs", small_job(**LONG, threads=3)).json()["id"]
+    d.wait_step(job, 1)
+    found = niceness(d)
+    equal({name: sorted(n - own for n in found[name]) for name in ("dcg-worker", "dcg-train", "dcg-files")},
+          {"dcg-worker": [7], "dcg-train": [7], "dcg-files": [7]})
+    equal({name: n for name, n in found.items() if not name.startswith("dcg-") and n != {own}}, {})
+    d.stop()
+
+
 # --- Open files ----------------------------------------------------------------------------
-
-LONG = {"epochs": 1000000, "sample_every": 0, "checkpoint_every": 0, "swd_images": 0}
-
 
 class Client:
     """One connection that stays, so that asking takes no further file."""
