@@ -109,27 +109,48 @@ void dcg_simd_param_share_grad(struct dcg_param *p, struct dcg_param *of)
 	p->part[DCG_GRAD] = of->part[DCG_GRAD];
 }
 
-/* Memory [taps][c][k]; PyTorch [k][c][taps]. */
+/* Memory [taps][c][k]; PyTorch [k][c][taps]. A task has some channels c of all taps: the pages of new
+ * weights are first written by the threads that will work on such a part, and few tasks share a line. */
+struct transfer {
+	const struct dcg_param *p;
+	enum dcg_part part;
+	float *out;      /* read */
+	const float *in; /* write */
+};
+enum { TRANSFER_CHANNELS = 8 };
+
+static void transfer_task(void *ctx, int task, int worker)
+{
+	const struct transfer *t = ctx;
+	const struct dcg_param *p = t->p;
+	const size_t taps = (size_t)p->taps, cs = (size_t)p->c, ks = (size_t)p->k;
+	size_t first = (size_t)task * TRANSFER_CHANNELS, end = first + TRANSFER_CHANNELS < cs ? first + TRANSFER_CHANNELS : cs;
+	float *part = p->part[t->part];
+	(void)worker;
+	/* What is written goes in order, in either direction. */
+	for (size_t c = first; t->out && c < end; c++)
+		for (size_t k = 0; k < ks; k++)
+			for (size_t tap = 0; tap < taps; tap++)
+				t->out[(k * cs + c) * taps + tap] = part[(tap * cs + c) * ks + k];
+	for (size_t tap = 0; t->in && tap < taps; tap++)
+		for (size_t c = first; c < end; c++)
+			for (size_t k = 0; k < ks; k++)
+				part[(tap * cs + c) * ks + k] = t->in[(k * cs + c) * taps + tap];
+}
+
+static void transfer(struct dcg_backend *be, struct transfer t)
+{
+	dcg_table_run(be, transfer_task, &t, (t.p->c + TRANSFER_CHANNELS - 1) / TRANSFER_CHANNELS);
+}
+
 void dcg_simd_param_read(struct dcg_backend *be, const struct dcg_param *p, enum dcg_part part, float *out)
 {
-	(void)be;
-	for (int tap = 0; tap < p->taps; tap++)
-		for (int c = 0; c < p->c; c++) {
-			const float *from = p->part[part] + ((size_t)tap * (size_t)p->c + (size_t)c) * (size_t)p->k;
-			for (int k = 0; k < p->k; k++)
-				out[((size_t)k * (size_t)p->c + (size_t)c) * (size_t)p->taps + (size_t)tap] = from[k];
-		}
+	transfer(be, (struct transfer){ p, part, out, NULL });
 }
 
 void dcg_simd_param_write(struct dcg_backend *be, struct dcg_param *p, enum dcg_part part, const float *in)
 {
-	(void)be;
-	for (int tap = 0; tap < p->taps; tap++)
-		for (int c = 0; c < p->c; c++) {
-			float *to = p->part[part] + ((size_t)tap * (size_t)p->c + (size_t)c) * (size_t)p->k;
-			for (int k = 0; k < p->k; k++)
-				to[k] = in[((size_t)k * (size_t)p->c + (size_t)c) * (size_t)p->taps + (size_t)tap];
-		}
+	transfer(be, (struct transfer){ p, part, NULL, in });
 }
 
 struct dcg_param *dcg_simd_conv_weights(struct dcg_conv *conv)
