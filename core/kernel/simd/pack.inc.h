@@ -1,6 +1,8 @@
 /* Weights to panels [point][k unit][NB][UNIT]: columns of panel j, k from k0 to k1 (multiples
  * of UNIT), for the products of one chunk. */
 
+enum { PACK_AHEAD = 4 }; /* rows of weights */
+
 /* VW lanes of k's row of weights; beyond count zeros. */
 static vf weights_load(const float *w, int count)
 {
@@ -17,8 +19,11 @@ static void transpose_columns(const float *const *rows, int k, int count, float 
 {
 	for (int n = 0; n < NB; n += VW) {
 		vf v[VW];
-		for (int i = 0; i < VW; i++)
+		for (int i = 0; i < VW; i++) {
 			v[i] = rows[n + i] ? weights_load(rows[n + i] + k, count) : vzero();
+			if (rows[n + i])
+				_mm_prefetch((const char *)(rows[n + i] + k + VW), _MM_HINT_T0); /* for the next call */
+		}
 		vtranspose(v);
 		for (int i = 0; i < VW; i++)
 			vstore(t + i * NB + n, v[i]);
@@ -60,15 +65,22 @@ ALWAYS void put_points(const struct wino f, int tall, int wide, panel *b, size_t
 ALWAYS void pack_forward_phase(const struct wino f, int tall, int wide, const struct pass *p, int phase, int j, int c, int end, panel *b, size_t point)
 {
 	const struct dcg_conv *cv = p->cv;
-	size_t tap = (size_t)cv->g.c * (size_t)cv->g.k;
+	const size_t row = (size_t)cv->g.k;
+	const float *w[9];
+	for (int t = 0; t < tall * wide; t++)
+		w[t] = p->w + (size_t)wino_tap(f, phase, t / wide, t % wide) * (size_t)cv->g.c * row;
 	for (; c < end; c += UNIT, b += NB * UNIT)
 		for (int v = 0; v < 2; v++) {
 			vf u[2][WINO_MOST * WINO_MOST], taps[9];
 			int column = j * NB + v * VW, count = cv->g.k - column;
 			for (int i = 0; i < UNIT; i++) {
-				const float *w = p->w + (size_t)(c + i) * (size_t)cv->g.k + column;
-				for (int t = 0; t < tall * wide; t++)
-					taps[t] = c + i < cv->g.c && count > 0 ? weights_load(w + (size_t)wino_tap(f, phase, t / wide, t % wide) * tap, count) : vzero();
+				size_t at = (size_t)(c + i) * row + (size_t)column;
+				int there = c + i < cv->g.c ? count : 0;
+				UNROLL
+				for (int t = 0; t < tall * wide; t++) {
+					taps[t] = there >= VW ? vload(w[t] + at) : there > 0 ? weights_load(w[t] + at, there) : vzero();
+					_mm_prefetch((const char *)(w[t] + at + PACK_AHEAD * row), _MM_HINT_T0); /* rows are too far apart for the processor to guess */
+				}
 				wino_weights_2d(f, tall, wide, u[i], taps);
 			}
 			put_points(f, tall, wide, b + v * VW * UNIT, point, (const vf (*)[WINO_MOST * WINO_MOST])u);
