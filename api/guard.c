@@ -155,6 +155,10 @@ int dcg_guard_check(struct dcg_request *rq)
 	char host[256];
 	int port;
 	/* The framing first: if it is in doubt, so is where the next request begins. */
+	if (rq->malformed) {
+		dcg_reply_problem(rq, 400, "a header's name is malformed, or there is a control character in its value");
+		return -1;
+	}
 	if (rq->header_count[DCG_HEADER_TRANSFER_ENCODING] && rq->header_count[DCG_HEADER_CONTENT_LENGTH]) {
 		dcg_reply_problem(rq, 400, "Content-Length and Transfer-Encoding exclude each other");
 		return -1;

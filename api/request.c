@@ -85,17 +85,27 @@ void dcg_request_completed(void *cls, struct MHD_Connection *connection, void **
 	*request = NULL;
 }
 
+/* RFC 9110, sections 5.1 and 5.5. A proxy that takes "Transfer-Encoding : chunked", or a line after a lone CR, for what it
+ * nearly says sees another end of the request than libmicrohttpd, which takes it for another header or a part of its value. */
+static int is_header(const char *name, size_t name_size, const char *value, size_t size)
+{
+	static const char allowed[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	for (size_t i = 0; i < size; i++)
+		if (((unsigned char)value[i] < ' ' && value[i] != '\t') || value[i] == 0x7f)
+			return 0;
+	return name_size && strspn(name, allowed) == name_size;
+}
+
 static enum MHD_Result take_header(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_size, const char *value, size_t size)
 {
 	struct dcg_request *rq = cls;
 	(void)kind;
-	(void)name_size;
+	if (!is_header(name, name_size, value, size))
+		rq->malformed = rq->close = 1;
 	for (int i = 0; i < DCG_HEADERS; i++)
 		if (strcasecmp(name, header_names[i]) == 0) {
-			/* A NUL inside would hide the rest: as good as malformed. */
-			const char *text = value && strlen(value) == size ? value : "\x01";
 			if (!rq->header_count[i]++)
-				rq->header[i] = text;
+				rq->header[i] = value ? value : "";
 		}
 	return MHD_YES;
 }

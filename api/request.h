@@ -96,6 +96,7 @@ struct dcg_request {
 	int head, unsafe;
 	const char *header[DCG_HEADERS]; /* NULL: absent. libmicrohttpd's memory */
 	int header_count[DCG_HEADERS];
+	int malformed; /* a header is none by its name or value */
 
 	const struct dcg_route *route;
 	struct dcg_who who;          /* asks; known once dcg_access_check was called */

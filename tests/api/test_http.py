@@ -100,6 +100,12 @@ def framing_is_never_in_doubt():
         # libmicrohttpd 0.9.75 writes the head of some refusals of its own twice.
         equal(answer.count(b"HTTP/1.1 4"), answer.count(b"HTTP/1.1"), f"answers to Content-Length {value!r}: {answer}")
     equal(post("/jobs", b"2\r\n{}\r\n0\r\n\r\n", f"{json_type}Transfer-Encoding: chunked\r\n"), 411)
+    # What others might take for a Transfer-Encoding, also where the path alone is refused.
+    for header in ("Transfer-Encoding : chunked", "Transfer-Encoding\t: chunked", "X: y\rTransfer-Encoding: chunked", "Transfer-Encoding: \vchunked",
+                   "X: y\0Transfer-Encoding: chunked", "X: \x7f", "X\xff: y", "(X): y"):
+        for path in ("/jobs", "/%00"):
+            answer = d.raw(f"POST {path} HTTP/1.1\r\n{HOST}{json_type}{header}\r\nContent-Length: 5\r\n\r\n".encode("latin-1") + body)
+            equal((raw_status(answer), answer.count(b"HTTP/1.1")), (400, 1), f"{header!r}: {answer}")
 
 
 @test
