@@ -89,7 +89,7 @@ static void answers(struct doc *d, cJSON *responses, const struct dcg_route *r, 
 		unsigned flags; /* any of these; 0: every route */
 	} also[] = {
 		{ 206, DCG_ROUTE_RANGE }, { 304, DCG_ROUTE_CONDITIONAL }, { 400, 0 }, { 403, 0 }, { 411, 0 },
-		{ 412, DCG_ROUTE_MATCH }, { 416, DCG_ROUTE_RANGE }, { 421, 0 }, { 428, DCG_ROUTE_MATCH_NEEDED }, { 500, 0 }, { 503, 0 },
+		{ 412, DCG_ROUTE_MATCH | DCG_ROUTE_CONDITIONAL }, { 416, DCG_ROUTE_RANGE }, { 421, 0 }, { 428, DCG_ROUTE_MATCH_NEEDED }, { 500, 0 }, { 503, 0 },
 	};
 	for (size_t m = 0; m < sizeof meanings / sizeof *meanings; m++) {
 		int status = meanings[m].status;

@@ -40,7 +40,7 @@ static void reply_built_in(struct dcg_request *rq)
 {
 	const struct dcg_page *p = rq->page;
 	const char *tag = rq->api->page_tags[p - dcg_pages];
-	if (dcg_reply_unchanged(rq, tag))
+	if (dcg_reply_settled(rq, tag))
 		return;
 	dcg_reply_static(rq, 200, type_of(p->name), p->data, p->size);
 	dcg_reply_tag(rq, tag);
@@ -61,7 +61,7 @@ static void reply_from_folder(struct dcg_request *rq)
 		while (size < (size_t)st.st_size && (n = read(fd, data + size, (size_t)st.st_size - size)) > 0)
 			size += (size_t)n;
 		dcg_sha256(data, size, tag);
-		if (dcg_reply_unchanged(rq, tag)) {
+		if (dcg_reply_settled(rq, tag)) {
 			free(data);
 		} else {
 			dcg_reply_bytes(rq, 200, type_of(rq->name), data, size);

@@ -44,8 +44,8 @@ enum {
 	DCG_ROUTE_INLINE = 1,       /* answered on the connection's thread: never waits */
 	DCG_ROUTE_SLOW = 2,         /* on the threads for long work, so that others need not wait */
 	DCG_ROUTE_BODY_NEEDED = 4,  /* 411 or 400 without one */
-	DCG_ROUTE_CONDITIONAL = 8,  /* has an entity tag: 304 */
-	DCG_ROUTE_MATCH = 16,       /* looks at If-Match: 412 */
+	DCG_ROUTE_CONDITIONAL = 8,  /* has an entity tag: 304, 412 */
+	DCG_ROUTE_MATCH = 16,       /* changes only what If-Match names: 412 */
 	DCG_ROUTE_RANGE = 32,       /* 206, 416 */
 	DCG_ROUTE_STREAM = 256,     /* the answer has no end: it is not timed */
 	DCG_ROUTE_READS = 1024,     /* stores nothing, whatever its method: no 507 */

@@ -91,7 +91,7 @@ void dcg_route_dataset_preview(struct dcg_request *rq)
 		return;
 	}
 	dcg_sha256(png, size, tag);
-	if (dcg_reply_unchanged(rq, tag)) {
+	if (dcg_reply_settled(rq, tag)) {
 		free(png);
 		return;
 	}

@@ -116,7 +116,7 @@ void dcg_route_job_get(struct dcg_request *rq)
 	if (dcg_find_job(rq, &row))
 		return;
 	snprintf(tag, sizeof tag, "%" PRId64, row.version);
-	if (!dcg_reply_unchanged(rq, tag))
+	if (!dcg_reply_settled(rq, tag))
 		reply_job(rq, 200, &row);
 	dcg_job_row_done(&row);
 }

@@ -46,6 +46,13 @@ def head_is_get(path, **headers):
     equal(head.body, b"")
     for name in ("Content-Type", "Content-Length", "ETag", "Cache-Control"):
         equal(head[name], got[name], f"{name} of HEAD {path}")
+    # What has a tag is given only to those who ask for it by that tag, or by any.
+    if got["ETag"]:
+        for tags in (got["ETag"], "*", f'"other" , {got["ETag"]}'):
+            d.get(path, If_Match=tags)
+        for tags in ('"other"', f"W/{got['ETag']}", "nonsense"):
+            equal((d.get(path, 412, If_Match=tags).status, d.request("HEAD", path, headers={"If-Match": tags}).status), (412, 412), f"{path} {tags}")
+        d.get(path, 412, If_Match='"other"', If_None_Match=got["ETag"])
 
 
 # --- The daemon itself -----------------------------------------------------------------
@@ -522,6 +529,7 @@ def checkpoints():
     header = json.loads(answer.body[8:8 + struct.unpack("<Q", answer.body[:8])[0]])
     equal(header["__metadata__"]["format"], "dcgand-checkpoint")
     head_is_get(c["url"])
+    head_is_get(f"/checkpoints/{c['id']}")
     for path in ("/checkpoints/999", "/checkpoints/999/file", "/jobs/99/checkpoints", "/checkpoints", "/checkpoints/x"):
         d.get(path, 404)
 
