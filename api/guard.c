@@ -225,7 +225,7 @@ int dcg_guard_conditions(struct dcg_request *rq)
 int dcg_guard_body(struct dcg_request *rq, int refused)
 {
 	const struct dcg_route *route = rq->route;
-	const char *length = rq->header[DCG_HEADER_CONTENT_LENGTH];
+	const char *length = rq->header[DCG_HEADER_CONTENT_LENGTH], *type = rq->header[DCG_HEADER_CONTENT_TYPE];
 	if (rq->header_count[DCG_HEADER_TRANSFER_ENCODING] || rq->header_count[DCG_HEADER_CONTENT_LENGTH] > 1) {
 		rq->close = 1;
 		if (!refused)
@@ -248,7 +248,7 @@ int dcg_guard_body(struct dcg_request *rq, int refused)
 			dcg_reply_problem(rq, 400, "%s %s takes no body", rq->method, route->pattern);
 		else if ((uint64_t)size > route->body_max)
 			dcg_reply_problem(rq, 413, "expected a body of at most %zu bytes, found %lld", route->body_max, (long long)size);
-		else if (size && !is_json(rq->header[DCG_HEADER_CONTENT_TYPE]))
+		else if ((size || (type && route->body_max)) && !is_json(type)) /* a form without fields has no body, but a type */
 			dcg_reply_problem(rq, 415, "expected the Content-Type application/json");
 		else
 			refused = 0;

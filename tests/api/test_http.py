@@ -120,7 +120,10 @@ def bodies_are_judged_before_they_come():
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonp",
                  "application/json; charset=latin1"):
         equal(d.request("POST", "/jobs", b"{}", {"Content-Type": kind}).status, 415, kind)
+        equal(d.request("POST", "/jobs/1/cancel", None, {"Content-Type": kind}).status, 415, f"{kind} without a body")
     equal(d.request("POST", "/jobs", b"{}").status, 415, "no type at all")
+    equal([d.request("POST", "/jobs/1/cancel", None, {"Content-Type": kind} if kind else {}).status for kind in ("application/json", None)], [404, 404])
+    equal(d.request("GET", "/jobs", None, {"Content-Type": "text/plain"}).status, 200, "the type of nothing")
     for kind in ("application/json", "Application/JSON", "application/json; charset=UTF-8", "application/json;charset=\"utf-8\""):
         equal(d.request("POST", "/jobs", b"{}", {"Content-Type": kind}).status, 422, kind)
     equal(d.request("GET", "/jobs", b"{}", {"Content-Type": "application/json"}).status, 400, "GET with a body")
