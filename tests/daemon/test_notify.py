@@ -12,7 +12,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.environ.get("top_srcdir", "."), "tests", "api"))
-from dcgand import SLOW, Daemon, Stream, equal, folder, main, small_job, test, wait_for  # noqa: E402
+from dcgand import PROGRAM, SLOW, Daemon, Stream, equal, folder, main, small_job, test, wait_for  # noqa: E402
 from manager import LONG, WATCHDOG_S, Manager, supervised, train  # noqa: E402
 
 place = folder()
@@ -113,6 +113,29 @@ def abstract_socket():
         d = Daemon(env={"NOTIFY_SOCKET": "@" + name})
         equal(s.recv(1000).startswith(b"READY=1\n"), True)
         d.stop()
+
+
+@test
+def sockets_that_will_not_do():
+    """what systemd may hand over but is not one listening socket of this machine's own is refused, and why"""
+    def start(*handed):
+        fds = [s.fileno() for s in handed]
+        moved = "".join(f"exec {3 + i}<&{fd}; " for i, fd in enumerate(fds))
+        r = subprocess.run(["/bin/sh", "-c", f'{moved} LISTEN_PID=$$ LISTEN_FDS={len(fds)} exec "$0" "$@"', PROGRAM, "--state-dir", os.path.join(place, "handed")],
+                           pass_fds=fds, capture_output=True, text=True, timeout=SLOW)
+        equal((r.returncode, r.stdout), (1, ""), r.stderr)
+        return r.stderr
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        equal("expected one socket to be handed over, found 2" in start(one, other), True)
+        with socket.create_connection(one.getsockname()) as connected:
+            equal("does not listen" in start(connected), True, "Accept=yes")
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        for address, why in (("127.0.0.1", "does not listen"), ("0.0.0.0", "is not a loopback address, and there are no tokens")):
+            with socket.socket(socket.AF_INET, kind) as s:
+                s.bind((address, 0))
+                equal(why in start(s), True, f"{kind} {address}")
+    with open(os.devnull) as none:
+        equal("cannot look at the socket" in start(none), True)
 
 
 # --- WATCHDOG -----------------------------------------------------------------------------
