@@ -124,7 +124,7 @@ int dcg_jobs_dataset_delete(struct dcg_jobs *j, const char *name, struct dcg_err
 /* JSON as the API shows it; details adds the names of the classes. */
 cJSON *dcg_jobs_dataset_json(struct dcg_jobs *j, const struct dcg_dataset_row *r, int details);
 /* A grid of its first 64 pictures at 64 pixels or less, PNG in malloc'd memory. DCG_ENOENT:
- * no such data set; DCG_ESTATE: its source has gone. */
+ * no such data set; DCG_ESTATE: its source has gone, or leads somewhere else. */
 int dcg_jobs_dataset_preview(struct dcg_jobs *j, const char *name, uint8_t **ret_png, size_t *ret_size, struct dcg_error *err);
 
 /* Change the limit while working. */
