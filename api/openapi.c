@@ -137,10 +137,10 @@ static void parameters(struct doc *d, cJSON *operation, const struct dcg_route *
 		text(d, p, "name", name);
 		text(d, p, "in", "path");
 		put(d, p, "required", cJSON_CreateTrue());
-		if (strcmp(name, "name") == 0) {
+		if (strcmp(name, "name") == 0 || strcmp(name, "file") == 0) {
 			cJSON *schema = object(d, p, "schema");
 			text(d, schema, "type", "string");
-			text(d, schema, "pattern", "^[a-z0-9][a-z0-9._-]*$");
+			text(d, schema, "pattern", *name == 'n' ? "^[a-z0-9][a-z0-9._-]*$" : "^[A-Za-z0-9_-]+[.][A-Za-z0-9._-]+$");
 		} else {
 			whole_schema(d, p, 0, INT64_MAX, NULL);
 		}
@@ -235,6 +235,7 @@ char *dcg_openapi_text(const struct dcg_api *api)
 	cJSON *paths = object(&d, d.root, "paths");
 	for (const struct dcg_route *r = dcg_routes; r->method; r++)
 		operation(&d, paths, r, api->access != NULL);
+	operation(&d, paths, &dcg_pages_route, api->access != NULL);
 	cJSON *components = object(&d, d.root, "components"), *schemas = object(&d, components, "schemas");
 	if (api->access)
 		security_schemes(&d, components, api->access);

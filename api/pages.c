@@ -76,11 +76,12 @@ static void reply_from_folder(struct dcg_request *rq)
 		close(fd);
 }
 
-static const struct dcg_route built_in_route = {
-	"GET", "/", DCG_SCOPE_NONE, reply_built_in, DCG_ROUTE_INLINE | DCG_ROUTE_PAGE | DCG_ROUTE_CONDITIONAL, .summary = "A file of the page",
+const struct dcg_route dcg_pages_route = {
+	"GET", "/{file}", DCG_SCOPE_NONE, reply_built_in, DCG_ROUTE_INLINE | DCG_ROUTE_PAGE | DCG_ROUTE_CONDITIONAL,
+	.answers = { { 200, "*/*" }, { 404, "Problem" } }, .summary = "A file of the page",
 };
 static const struct dcg_route folder_route = {
-	"GET", "/", DCG_SCOPE_NONE, reply_from_folder, DCG_ROUTE_PAGE | DCG_ROUTE_CONDITIONAL, .summary = "A file of the page",
+	"GET", "/{file}", DCG_SCOPE_NONE, reply_from_folder, DCG_ROUTE_PAGE | DCG_ROUTE_CONDITIONAL,
 };
 
 int dcg_pages_find(struct dcg_request *rq, const char *name)
@@ -93,7 +94,7 @@ int dcg_pages_find(struct dcg_request *rq, const char *name)
 	if (!rq->page && !rq->api->web_folder)
 		return 0;
 	memcpy(rq->name, name, n + 1);
-	rq->route = rq->api->web_folder ? &folder_route : &built_in_route;
+	rq->route = rq->api->web_folder ? &folder_route : &dcg_pages_route;
 	return 1;
 }
 

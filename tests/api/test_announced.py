@@ -63,6 +63,7 @@ def begin():
     d.register_tiny()
     at["jobs", "id"] = job = d.run_job(epochs=2)
     at["jobs", "epoch"], at["jobs", "step"], at["datasets", "name"] = 1, 4, "tiny"
+    at["{file}", "file"] = "app.js"
     at["checkpoints", "id"] = d.get(f"/jobs/{job}/checkpoints").json()["checkpoints"][0]["id"]
     at["work"] = d.post("/jobs", small_job(**LONG)).json()["id"]
     d.wait_step(at["work"], 1)
