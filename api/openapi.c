@@ -231,7 +231,8 @@ char *dcg_openapi_text(const struct dcg_api *api)
 	text(&d, info, "title", PACKAGE_NAME);
 	text(&d, info, "version", PACKAGE_VERSION);
 	text(&d, info, "description", "Trains DCGANs. Every GET also answers HEAD. Errors are RFC 9457 problems. A path that "
-		"exists answers 405 with Allow to other methods.");
+		"exists answers 405 with Allow to other methods. What cannot be read as a request (malformed, without Host, a head of more than 32 KiB) "
+		"is refused before there is a route: 400, 413, 414, 431 or 505, with a line of HTML.");
 	cJSON *paths = object(&d, d.root, "paths");
 	for (const struct dcg_route *r = dcg_routes; r->method; r++)
 		operation(&d, paths, r, api->access != NULL);

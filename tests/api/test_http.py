@@ -1,6 +1,7 @@
 """What reaches the daemon before any route: hostile paths, headers, bodies, clients."""
 
 import json
+import re
 import socket
 import time
 
@@ -254,6 +255,22 @@ def many_connections_leave_room():
         s.close()
     time.sleep(0.1)
     equal(get("/healthz"), 200)
+
+
+@test
+def what_libmicrohttpd_refuses():
+    """requests that never come to a route: the statuses that the description has for them, HTML and the end"""
+    said = d.get("/openapi.json").json()["info"]["description"]
+    announced = {int(x) for x in re.findall(r"\b[45]\d\d\b", said.partition("before there is a route")[2])}
+    found = set()
+    for text in ("GET /healthz HTTP/1.1\r\n\r\n", f"GET /healthz HTTP/1.1\r\n{HOST}nonsense\r\n\r\n", f"GET /{'a' * 40000} HTTP/1.1\r\n{HOST}\r\n",
+                 f"GET /healthz HTTP/1.1\r\n{HOST}X: {'y' * 40000}\r\n\r\n", f"GET /healthz HTTP/2.0\r\n{HOST}\r\n",
+                 f"POST /jobs HTTP/1.1\r\n{HOST}Content-Length: {9 * 10 ** 30}\r\n\r\n"):
+        answer = d.raw(text.encode())
+        head, _, body = answer.rpartition(b"\r\n\r\n")
+        equal((b"Connection: close" in head, b"application/" in head, body.startswith(b"<html>")), (True, False, True), f"{text[:60]}: {answer}")
+        found.add(raw_status(answer))
+    equal(found, announced)
 
 
 @test
