@@ -35,6 +35,8 @@ static int listed(const char *list, const char *tag, int weak)
 void dcg_reply_tag(struct dcg_request *rq, const char *tag)
 {
 	char quoted[DCG_SHA256_HEX + 2];
+	if (rq->status >= 400) /* it is another reply than was meant */
+		return;
 	snprintf(quoted, sizeof quoted, "\"%s\"", tag);
 	dcg_reply_header(rq, "ETag", quoted);
 	if (rq->response) {

@@ -53,11 +53,33 @@ void *dcg_request_new(void *cls, const char *uri, struct MHD_Connection *connect
 	return rq;
 }
 
+/* A client that sends or reads slowly has its body or answer kept for as long as its connection lives, and there are hundreds. */
+int dcg_request_hold(struct dcg_request *rq, size_t size)
+{
+	enum { LARGE = 64 << 10, HELD_MAX = 256 << 20 };
+	if (size <= LARGE)
+		return 0;
+	size_t before = atomic_fetch_add(&rq->api->held, size);
+	if (before && before + size > HELD_MAX) { /* one alone is served, whatever it takes */
+		atomic_fetch_sub(&rq->api->held, size);
+		return -1;
+	}
+	rq->held += size;
+	return 0;
+}
+
+void dcg_request_let_go(struct dcg_request *rq)
+{
+	atomic_fetch_sub(&rq->api->held, rq->held);
+	rq->held = 0;
+}
+
 void dcg_request_drop(struct dcg_request *rq)
 {
 	if (!rq)
 		return;
 	rq->peer->request = NULL;
+	dcg_request_let_go(rq);
 	atomic_fetch_sub(&rq->api->open_requests, 1);
 	if (rq->response)
 		MHD_destroy_response(rq->response);

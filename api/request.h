@@ -109,6 +109,7 @@ struct dcg_request {
 	struct dcg_text body;
 	cJSON *json;        /* the body; NULL: there was none */
 
+	size_t held;        /* of api->held */
 	struct MHD_Response *response; /* the reply, once there is one */
 	unsigned status;
 	int close;          /* end the connection after the reply */
@@ -124,6 +125,10 @@ void dcg_request_completed(void *api, struct MHD_Connection *connection, void **
 /* Frees one that libmicrohttpd answered by itself (more query parameters than it has room for) and never told of
  * again. NULL is legal. */
 void dcg_request_drop(struct dcg_request *rq);
+/* May a body or reply of so many bytes be kept, beside those of others? 0, or -1. Until it is let go, at the latest when the
+ * request is dropped. */
+int dcg_request_hold(struct dcg_request *rq, size_t size);
+void dcg_request_let_go(struct dcg_request *rq);
 
 /* guard.c: may this be served at all? 0, or -1 with the refusal as reply. */
 int dcg_guard_check(struct dcg_request *rq);

@@ -92,6 +92,7 @@ struct dcg_api {
 	char (*page_tags)[DCG_SHA256_HEX]; /* entity tags of the built-in pages */
 	atomic_int refusing;      /* nothing is changed any more */
 	atomic_int open_requests; /* begun and not completed */
+	atomic_size_t held;       /* bytes of large bodies and replies: see dcg_request_hold */
 };
 
 void dcg_api_log(const struct dcg_api *api, enum dcg_api_level level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
