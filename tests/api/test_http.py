@@ -5,7 +5,7 @@ import re
 import socket
 import time
 
-from dcgand import Daemon, equal, main, raw_status, read_all, test
+from dcgand import SLOW, Daemon, equal, main, raw_status, read_all, test, wait_for
 
 d = Daemon("--request-timeout-s", "1", "--allowed-host", "trainer.example", "--max-connections", "64")
 d.register_tiny()
@@ -245,16 +245,41 @@ def slow_requests_are_cut():
 
 @test
 def many_connections_leave_room():
-    """one client cannot take every connection; the service goes on when they are gone"""
-    held = []
-    for _ in range(80):
-        s = socket.create_connection(("127.0.0.1", d.port), timeout=2)
-        held.append(s)
-    time.sleep(0.2)
-    for s in held:
+    """one address has seven eighths of the connections at most: the others are for others, and its own come back"""
+    other = Daemon("--max-connections", "64", "--request-timeout-s", "600")
+
+    def connect(address):
+        s = socket.socket()
+        s.bind((address, 0))
+        s.connect(("127.0.0.1", other.port))
+        return s
+
+    def closed(s):
+        try:
+            return s.recv(1, socket.MSG_DONTWAIT) == b""
+        except BlockingIOError:
+            return False
+        except ConnectionResetError:
+            return True
+
+    def served(s):
+        s.settimeout(SLOW)
+        try:
+            s.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            return raw_status(s.recv(65536)) == 200
+        except ConnectionError:
+            return False
+    greedy = [connect("127.0.0.1") for _ in range(80)]
+    wait_for(lambda: sum(map(closed, greedy)) >= 24, "those beyond its share to be closed")
+    modest = [connect("127.0.0.2") for _ in range(8)]
+    equal([served(s) for s in modest], [True] * 8)
+    equal(sum(map(closed, greedy)), 24)
+    for s in greedy:
         s.close()
-    time.sleep(0.1)
-    equal(get("/healthz"), 200)
+    wait_for(lambda: served(connect("127.0.0.1")), "its share to be free again")
+    for s in modest:
+        s.close()
+    other.stop()
 
 
 @test
