@@ -38,7 +38,10 @@ struct dcg_peer {
 struct dcg_peers {
 	pthread_mutex_t lock;
 	struct dcg_peer *head;
+	atomic_int count; /* in the list */
 };
+/* May one more connect? */
+enum MHD_Result dcg_peer_admit(void *api, const struct sockaddr *address, socklen_t size);
 void dcg_peer_notify(void *api, struct MHD_Connection *connection, void **peer, enum MHD_ConnectionNotificationCode code);
 void dcg_peers_cut(struct dcg_peers *peers);
 int64_t dcg_api_clock_ms(void);

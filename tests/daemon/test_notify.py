@@ -5,6 +5,7 @@ A trainer that hangs is made by ptrace, which can stop a single thread.
 import ctypes
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -206,10 +207,21 @@ def busy_clients():
     equal(d.manager.names(2 * WATCHDOG_S).count("WATCHDOG") >= 3, True, d.errors())
     for s in held:
         s.close()
+    # Nor do those of several addresses, who may have them all, and have asked for what has no end.
+    held = [socket.socket() for _ in range(40)]
+    for i, s in enumerate(held):
+        s.bind((f"127.0.0.{3 + i % 4}", 0))
+        s.connect(("127.0.0.1", d.port))
+        s.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    wait_for(lambda: sum(s in select.select(held, [], [], 0)[0] for s in held) == 40, "each to be answered or closed")
+    d.manager.names(WATCHDOG_S / 2)  # what was told before
+    equal(d.manager.names(2 * WATCHDOG_S).count("WATCHDOG") >= 3, True, d.errors())
+    for s in held:
+        s.close()
 
     def free():
         try:
-            return d.get("/healthz")
+            return b"\ndcgand_event_streams 0\n" in d.get("/metrics").body
         except ConnectionError:
             return None
     wait_for(free, "the connections to be free again")
