@@ -21,9 +21,8 @@ void dcg_reply_header(struct dcg_request *rq, const char *name, const char *valu
 
 /* RFC 9457. */
 void dcg_reply_problem(struct dcg_request *rq, unsigned status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-/* With one entry in "errors": kind is "parameter" or "pointer". */
-void dcg_reply_problem_at(struct dcg_request *rq, unsigned status, const char *kind, const char *where, const char *fmt, ...)
-	__attribute__((format(printf, 5, 6)));
+/* 400 for a query parameter of that name. */
+void dcg_reply_parameter(struct dcg_request *rq, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* With "errors" (an array of objects, or NULL), which it takes. */
 void dcg_reply_problem_with(struct dcg_request *rq, unsigned status, const char *detail, cJSON *errors);
 /* From a DCG_E* code; what is our own fault is logged and told without its text. */

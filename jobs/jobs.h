@@ -73,6 +73,12 @@ struct dcg_invalid {
 		char detail[300];  /* "expected ..., found ..." */
 	} field[32];
 };
+void dcg_invalid_init(struct dcg_invalid *inv);
+/* The member of that name, which may hold anything, is wrong; the first word on it is kept. */
+void dcg_invalid_member(struct dcg_invalid *inv, const char *name, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* 0 if no field was wrong, else DCG_EINVAL with the overall text. */
+int dcg_invalid_close(struct dcg_invalid *inv);
 
 /* POST /jobs. body: the parsed object. */
 int dcg_jobs_submit(struct dcg_jobs *j, const cJSON *body, int64_t *ret_id, struct dcg_invalid *inv);

@@ -429,7 +429,8 @@ def actions():
         d.post(f"/jobs/1/{action}", None, 409)
         d.post(f"/jobs/1/{action}", {}, 409)
         d.post(f"/jobs/99/{action}", None, 404)
-        equal(list(errors(d.post(f"/jobs/1/{action}", {"now": True}, 422))), ["/now"])
+        equal(errors(d.post(f"/jobs/1/{action}", {"now": True, "a/b~": [], "": 0}, 422)),
+              {pointer: "unknown field: this action has none" for pointer in ("/now", "/a~1b~0", "/")})
         equal(d.request("POST", f"/jobs/1/{action}", b"{}" + b" " * 2000, JSON).status, 413)
     d.post("/jobs/99/cancel", None, 404)
     equal(d.request("POST", "/jobs/1/explode").status, 404)

@@ -318,6 +318,8 @@ def who_gets_none():
                          ({"token": secret["read"], "name": "x"}, 422), ({"token": lines().split()[2]}, 401)):
         answer = d.post("/session", body, status)
         equal((answer["Set-Cookie"], answer["WWW-Authenticate"] is not None), (None, status == 401), str(body))
+    wrong = d.post("/session", {"token": 5, "a/b": 1, "c": 2}, 422).json()["errors"]
+    equal([e["pointer"] for e in wrong], ["/a~1b", "/c", "/token"])
     d.post("/session", {"token": "x" * 5000}, 413)
     equal(d.request("POST", "/session", b"[]", {"Content-Type": "application/json"}).status, 400)
 
