@@ -442,6 +442,40 @@ def a_wrong_file_changes_nothing():
 
 
 @test
+def all_or_nothing():
+    """a reload with a fault in the tokens takes nothing of the configuration, nor one with a fault there any of the tokens"""
+    conf, path = os.path.join(place, "conf"), os.path.join(place, "other-tokens")
+    old, new = "dcgand-" + "3" * 64, "dcgand-" + "4" * 64
+
+    def configure(streams, text):
+        write(f"[http]\ntokens = {path}\nmax-streams = {streams}\n", conf)
+        write(text, path)
+    configure(1, line("x", "admin", old))
+    other = Daemon("--config", conf)
+    other.auth = {"Authorization": f"Bearer {old}"}
+    stream = Stream(other, "/events")
+
+    def reloaded(expect):
+        before = len(other.errors())
+        other.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: expect in other.errors()[before:], expect)
+        equal("now" in other.errors()[before:], expect.startswith("tokens"), other.errors()[before:])
+    configure(5, line("y", "admin", new) + "nonsense\n")
+    reloaded("the old configuration stays, and the old tokens")
+    other.get("/events", 503)
+    configure("many", line("y", "admin", new))
+    reloaded("the old configuration stays")
+    other.get("/events", 503)
+    other.get("/jobs", 401, Authorization=f"Bearer {new}")
+    configure(5, line("x", "admin", old) + line("y", "admin", new))
+    reloaded("tokens: others than before, now 2")
+    other.get("/jobs", Authorization=f"Bearer {new}")
+    Stream(other, "/events").close()
+    stream.close()
+    other.stop()
+
+
+@test
 def failures_are_told_once():
     """wrong tokens are one line of the log a minute and peer, without the token; the right ones are nowhere"""
     fresh = Daemon("--tokens", TOKENS, "--log-level", "debug")
