@@ -49,7 +49,7 @@ static void parse(const cJSON *body, struct request *q, struct dcg_invalid *inv)
 static int look(const char *path, enum dcg_source_format format, struct dcg_dataset_row *row, struct dcg_error *err)
 {
 	struct dcg_source *s;
-	int r = dcg_source_open(&s, path, format, err);
+	int r = (row->builtin ? dcg_source_open : dcg_source_open_resolved)(&s, path, format, err);
 	if (r)
 		return r;
 	const struct dcg_source_info *info = dcg_source_info(s);
