@@ -130,6 +130,7 @@ void dcg_body_done(struct dcg_request *rq)
 	cJSON_Delete(rq->json);
 	rq->json = NULL;
 	dcg_text_done(&rq->body);
+	dcg_request_let_go(rq);
 #ifdef HAVE_MALLOC_TRIM
 	/* The C library keeps millions of small pieces for the next that want them, who may never come. */
 	if (much)

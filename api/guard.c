@@ -155,6 +155,10 @@ int dcg_guard_check(struct dcg_request *rq)
 	char host[256];
 	int port;
 	/* The framing first: if it is in doubt, so is where the next request begins. */
+	if (rq->malformed) {
+		dcg_reply_problem(rq, 400, "a header's name is malformed, or there is a control character in its value");
+		return -1;
+	}
 	if (rq->header_count[DCG_HEADER_TRANSFER_ENCODING] && rq->header_count[DCG_HEADER_CONTENT_LENGTH]) {
 		dcg_reply_problem(rq, 400, "Content-Length and Transfer-Encoding exclude each other");
 		return -1;
@@ -221,7 +225,7 @@ int dcg_guard_conditions(struct dcg_request *rq)
 int dcg_guard_body(struct dcg_request *rq, int refused)
 {
 	const struct dcg_route *route = rq->route;
-	const char *length = rq->header[DCG_HEADER_CONTENT_LENGTH];
+	const char *length = rq->header[DCG_HEADER_CONTENT_LENGTH], *type = rq->header[DCG_HEADER_CONTENT_TYPE];
 	if (rq->header_count[DCG_HEADER_TRANSFER_ENCODING] || rq->header_count[DCG_HEADER_CONTENT_LENGTH] > 1) {
 		rq->close = 1;
 		if (!refused)
@@ -244,8 +248,10 @@ int dcg_guard_body(struct dcg_request *rq, int refused)
 			dcg_reply_problem(rq, 400, "%s %s takes no body", rq->method, route->pattern);
 		else if ((uint64_t)size > route->body_max)
 			dcg_reply_problem(rq, 413, "expected a body of at most %zu bytes, found %lld", route->body_max, (long long)size);
-		else if (size && !is_json(rq->header[DCG_HEADER_CONTENT_TYPE]))
+		else if ((size || (type && route->body_max)) && !is_json(type)) /* a form without fields has no body, but a type */
 			dcg_reply_problem(rq, 415, "expected the Content-Type application/json");
+		else if (dcg_request_hold(rq, (size_t)size))
+			dcg_reply_problem(rq, 503, "too many large bodies and answers of others are under way");
 		else
 			refused = 0;
 	}

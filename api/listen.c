@@ -190,9 +190,14 @@ int dcg_api_listen(struct dcg_api *api, const char *text, int given, struct dcg_
 	socklen_t size = 0;
 	int on = 1, r, fd = -1;
 	if (given > 0) {
-		r = describe(api, given, err);
-		if (r)
+		int listening = 0;
+		socklen_t n = sizeof listening;
+		if ((r = describe(api, given, err)))
 			goto fail;
+		if (getsockopt(given, SOL_SOCKET, SO_ACCEPTCONN, &listening, &n) || !listening) {
+			r = dcg_error_set(err, DCG_EUNSUPPORTED, "the socket that was handed over does not listen: expected one of ListenStream=, with Accept=no");
+			goto fail;
+		}
 		api->listen_fd = given;
 		api->listen_given = 1;
 		return 0;

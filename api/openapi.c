@@ -89,7 +89,7 @@ static void answers(struct doc *d, cJSON *responses, const struct dcg_route *r, 
 		unsigned flags; /* any of these; 0: every route */
 	} also[] = {
 		{ 206, DCG_ROUTE_RANGE }, { 304, DCG_ROUTE_CONDITIONAL }, { 400, 0 }, { 403, 0 }, { 411, 0 },
-		{ 412, DCG_ROUTE_MATCH }, { 416, DCG_ROUTE_RANGE }, { 421, 0 }, { 428, DCG_ROUTE_MATCH_NEEDED }, { 500, 0 }, { 503, 0 },
+		{ 412, DCG_ROUTE_MATCH | DCG_ROUTE_CONDITIONAL }, { 416, DCG_ROUTE_RANGE }, { 421, 0 }, { 428, DCG_ROUTE_MATCH_NEEDED }, { 500, 0 }, { 503, 0 },
 	};
 	for (size_t m = 0; m < sizeof meanings / sizeof *meanings; m++) {
 		int status = meanings[m].status;
@@ -137,10 +137,10 @@ static void parameters(struct doc *d, cJSON *operation, const struct dcg_route *
 		text(d, p, "name", name);
 		text(d, p, "in", "path");
 		put(d, p, "required", cJSON_CreateTrue());
-		if (strcmp(name, "name") == 0) {
+		if (strcmp(name, "name") == 0 || strcmp(name, "file") == 0) {
 			cJSON *schema = object(d, p, "schema");
 			text(d, schema, "type", "string");
-			text(d, schema, "pattern", "^[a-z0-9][a-z0-9._-]*$");
+			text(d, schema, "pattern", *name == 'n' ? "^[a-z0-9][a-z0-9._-]*$" : "^[A-Za-z0-9_-]+[.][A-Za-z0-9._-]+$");
 		} else {
 			whole_schema(d, p, 0, INT64_MAX, NULL);
 		}
@@ -231,10 +231,12 @@ char *dcg_openapi_text(const struct dcg_api *api)
 	text(&d, info, "title", PACKAGE_NAME);
 	text(&d, info, "version", PACKAGE_VERSION);
 	text(&d, info, "description", "Trains DCGANs. Every GET also answers HEAD. Errors are RFC 9457 problems. A path that "
-		"exists answers 405 with Allow to other methods.");
+		"exists answers 405 with Allow to other methods. What cannot be read as a request (malformed, without Host, a head of more than 32 KiB) "
+		"is refused before there is a route: 400, 413, 414, 431 or 505, with a line of HTML.");
 	cJSON *paths = object(&d, d.root, "paths");
 	for (const struct dcg_route *r = dcg_routes; r->method; r++)
 		operation(&d, paths, r, api->access != NULL);
+	operation(&d, paths, &dcg_pages_route, api->access != NULL);
 	cJSON *components = object(&d, d.root, "components"), *schemas = object(&d, components, "schemas");
 	if (api->access)
 		security_schemes(&d, components, api->access);

@@ -40,7 +40,7 @@ static void reply_built_in(struct dcg_request *rq)
 {
 	const struct dcg_page *p = rq->page;
 	const char *tag = rq->api->page_tags[p - dcg_pages];
-	if (dcg_reply_unchanged(rq, tag))
+	if (dcg_reply_settled(rq, tag))
 		return;
 	dcg_reply_static(rq, 200, type_of(p->name), p->data, p->size);
 	dcg_reply_tag(rq, tag);
@@ -61,7 +61,7 @@ static void reply_from_folder(struct dcg_request *rq)
 		while (size < (size_t)st.st_size && (n = read(fd, data + size, (size_t)st.st_size - size)) > 0)
 			size += (size_t)n;
 		dcg_sha256(data, size, tag);
-		if (dcg_reply_unchanged(rq, tag)) {
+		if (dcg_reply_settled(rq, tag)) {
 			free(data);
 		} else {
 			dcg_reply_bytes(rq, 200, type_of(rq->name), data, size);
@@ -76,11 +76,12 @@ static void reply_from_folder(struct dcg_request *rq)
 		close(fd);
 }
 
-static const struct dcg_route built_in_route = {
-	"GET", "/", DCG_SCOPE_NONE, reply_built_in, DCG_ROUTE_INLINE | DCG_ROUTE_PAGE | DCG_ROUTE_CONDITIONAL, .summary = "A file of the page",
+const struct dcg_route dcg_pages_route = {
+	"GET", "/{file}", DCG_SCOPE_NONE, reply_built_in, DCG_ROUTE_INLINE | DCG_ROUTE_PAGE | DCG_ROUTE_CONDITIONAL,
+	.answers = { { 200, "*/*" }, { 404, "Problem" } }, .summary = "A file of the page",
 };
 static const struct dcg_route folder_route = {
-	"GET", "/", DCG_SCOPE_NONE, reply_from_folder, DCG_ROUTE_PAGE | DCG_ROUTE_CONDITIONAL, .summary = "A file of the page",
+	"GET", "/{file}", DCG_SCOPE_NONE, reply_from_folder, DCG_ROUTE_PAGE | DCG_ROUTE_CONDITIONAL,
 };
 
 int dcg_pages_find(struct dcg_request *rq, const char *name)
@@ -93,7 +94,7 @@ int dcg_pages_find(struct dcg_request *rq, const char *name)
 	if (!rq->page && !rq->api->web_folder)
 		return 0;
 	memcpy(rq->name, name, n + 1);
-	rq->route = rq->api->web_folder ? &folder_route : &built_in_route;
+	rq->route = rq->api->web_folder ? &folder_route : &dcg_pages_route;
 	return 1;
 }
 

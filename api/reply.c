@@ -57,6 +57,11 @@ void dcg_reply_take(struct dcg_request *rq, unsigned status, struct MHD_Response
 
 void dcg_reply_bytes(struct dcg_request *rq, unsigned status, const char *type, void *data, size_t size)
 {
+	if (dcg_request_hold(rq, size)) {
+		free(data);
+		dcg_reply_problem(rq, 503, "too many large bodies and answers of others are under way");
+		return;
+	}
 	struct MHD_Response *r = MHD_create_response_from_buffer_with_free_callback(size, data, free);
 	if (!r)
 		free(data);
@@ -143,22 +148,18 @@ void dcg_reply_problem(struct dcg_request *rq, unsigned status, const char *fmt,
 	dcg_reply_problem_with(rq, status, detail, NULL);
 }
 
-void dcg_reply_problem_at(struct dcg_request *rq, unsigned status, const char *kind, const char *where, const char *fmt, ...)
+void dcg_reply_parameter(struct dcg_request *rq, const char *name, const char *fmt, ...)
 {
-	char detail[600], place[200];
+	char detail[600];
 	va_list ap;
 	va_start(ap, fmt);
 	print_detail(detail, sizeof detail, fmt, ap);
 	va_end(ap);
-	snprintf(place, sizeof place, "%s", where);
-	dcg_utf8_clean(place);
 	cJSON *errors = cJSON_CreateArray(), *error = cJSON_CreateObject();
-	dcg_put_text(rq, error, kind, place);
+	dcg_put_text(rq, error, "parameter", name);
 	dcg_put_text(rq, error, "detail", detail);
 	dcg_put_item(rq, errors, error);
-	char text[160];
-	snprintf(text, sizeof text, "1 %s is wrong", strcmp(kind, "parameter") == 0 ? "query parameter" : "field");
-	dcg_reply_problem_with(rq, status, text, errors);
+	dcg_reply_problem_with(rq, 400, "1 query parameter is wrong", errors);
 }
 
 static unsigned status_of(int code)

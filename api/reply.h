@@ -21,20 +21,19 @@ void dcg_reply_header(struct dcg_request *rq, const char *name, const char *valu
 
 /* RFC 9457. */
 void dcg_reply_problem(struct dcg_request *rq, unsigned status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-/* With one entry in "errors": kind is "parameter" or "pointer". */
-void dcg_reply_problem_at(struct dcg_request *rq, unsigned status, const char *kind, const char *where, const char *fmt, ...)
-	__attribute__((format(printf, 5, 6)));
+/* 400 for a query parameter of that name. */
+void dcg_reply_parameter(struct dcg_request *rq, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* With "errors" (an array of objects, or NULL), which it takes. */
 void dcg_reply_problem_with(struct dcg_request *rq, unsigned status, const char *detail, cJSON *errors);
 /* From a DCG_E* code; what is our own fault is logged and told without its text. */
 void dcg_reply_error(struct dcg_request *rq, const struct dcg_error *err);
 void dcg_reply_invalid(struct dcg_request *rq, const struct dcg_invalid *inv);
 
-/* Does the client have this entity already? Then the reply is 304, and the answer 1. tag
+/* Does If-Match, where present, name this entity? Otherwise the reply is 412, and the answer 0. tag
  * without quotes. */
-int dcg_reply_unchanged(struct dcg_request *rq, const char *tag);
-/* Does If-Match, where present, name this entity? Otherwise the reply is 412, and the answer 0. */
 int dcg_reply_matches(struct dcg_request *rq, const char *tag);
+/* For GET: is all said by that 412, or by 304, as the client has this entity already? Then the answer is 1. */
+int dcg_reply_settled(struct dcg_request *rq, const char *tag);
 /* ETag and "revalidate each time" for the reply already set. */
 void dcg_reply_tag(struct dcg_request *rq, const char *tag);
 /* The file at path, whose size and sha256 are known; with conditions and ranges. download: name

@@ -35,6 +35,8 @@ static int listed(const char *list, const char *tag, int weak)
 void dcg_reply_tag(struct dcg_request *rq, const char *tag)
 {
 	char quoted[DCG_SHA256_HEX + 2];
+	if (rq->status >= 400) /* it is another reply than was meant */
+		return;
 	snprintf(quoted, sizeof quoted, "\"%s\"", tag);
 	dcg_reply_header(rq, "ETag", quoted);
 	if (rq->response) {
@@ -45,16 +47,6 @@ void dcg_reply_tag(struct dcg_request *rq, const char *tag)
 	dcg_reply_header(rq, "Cache-Control", "no-cache");
 }
 
-int dcg_reply_unchanged(struct dcg_request *rq, const char *tag)
-{
-	const char *have = rq->header[DCG_HEADER_IF_NONE_MATCH];
-	if (!have || !listed(have, tag, 1))
-		return 0;
-	dcg_reply_empty(rq, 304);
-	dcg_reply_tag(rq, tag);
-	return 1;
-}
-
 int dcg_reply_matches(struct dcg_request *rq, const char *tag)
 {
 	const char *want = rq->header[DCG_HEADER_IF_MATCH];
@@ -62,6 +54,18 @@ int dcg_reply_matches(struct dcg_request *rq, const char *tag)
 		return 1;
 	dcg_reply_problem(rq, 412, "it has changed: its entity tag is \"%s\"", tag);
 	return 0;
+}
+
+int dcg_reply_settled(struct dcg_request *rq, const char *tag)
+{
+	const char *have = rq->header[DCG_HEADER_IF_NONE_MATCH];
+	if (!dcg_reply_matches(rq, tag))
+		return 1;
+	if (!have || !listed(have, tag, 1))
+		return 0;
+	dcg_reply_empty(rq, 304);
+	dcg_reply_tag(rq, tag);
+	return 1;
 }
 
 enum range { RANGE_NONE, RANGE_PART, RANGE_OUTSIDE };
@@ -112,7 +116,7 @@ static int wants_part(const struct dcg_request *rq, const char *tag)
 void dcg_reply_file(struct dcg_request *rq, const char *path, int64_t size, const char *sha256, const char *type, const char *download)
 {
 	char text[160];
-	if (!dcg_reply_matches(rq, sha256) || dcg_reply_unchanged(rq, sha256))
+	if (dcg_reply_settled(rq, sha256))
 		return;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0 && errno == ENOENT) { /* deleted since its row was read */

@@ -29,6 +29,17 @@ static void set_deadline(struct dcg_request *rq, int64_t in_s)
 	rq->peer->deadline_ms = in_s ? dcg_api_clock_ms() + in_s * 1000 : 0;
 }
 
+/* libmicrohttpd parses the query before we are asked, has room for some hundred parameters, and says nothing of more
+ * until the client does: it shall not wait for that as long as for headers. */
+static int has_too_many_parameters(const char *uri)
+{
+	enum { MOST = 300 }; /* no route takes more than DCG_QUERY_MAX */
+	int n = 0;
+	for (const char *s = strchr(uri, '?'); s; s = strchr(s + 1, '&'))
+		n++;
+	return n > MOST;
+}
+
 void *dcg_request_new(void *cls, const char *uri, struct MHD_Connection *connection)
 {
 	struct dcg_api *api = cls;
@@ -48,9 +59,30 @@ void *dcg_request_new(void *cls, const char *uri, struct MHD_Connection *connect
 	rq->started_s = dcg_api_clock_s();
 	dcg_request_drop(rq->peer->request);
 	rq->peer->request = rq;
-	set_deadline(rq, api->request_timeout_s);
+	set_deadline(rq, has_too_many_parameters(uri) ? 1 : api->request_timeout_s);
 	atomic_fetch_add(&api->open_requests, 1);
 	return rq;
+}
+
+/* A client that sends or reads slowly has its body or answer kept for as long as its connection lives, and there are hundreds. */
+int dcg_request_hold(struct dcg_request *rq, size_t size)
+{
+	enum { LARGE = 64 << 10, HELD_MAX = 256 << 20 };
+	if (size <= LARGE)
+		return 0;
+	size_t before = atomic_fetch_add(&rq->api->held, size);
+	if (before && before + size > HELD_MAX) { /* one alone is served, whatever it takes */
+		atomic_fetch_sub(&rq->api->held, size);
+		return -1;
+	}
+	rq->held += size;
+	return 0;
+}
+
+void dcg_request_let_go(struct dcg_request *rq)
+{
+	atomic_fetch_sub(&rq->api->held, rq->held);
+	rq->held = 0;
 }
 
 void dcg_request_drop(struct dcg_request *rq)
@@ -58,6 +90,7 @@ void dcg_request_drop(struct dcg_request *rq)
 	if (!rq)
 		return;
 	rq->peer->request = NULL;
+	dcg_request_let_go(rq);
 	atomic_fetch_sub(&rq->api->open_requests, 1);
 	if (rq->response)
 		MHD_destroy_response(rq->response);
@@ -85,17 +118,27 @@ void dcg_request_completed(void *cls, struct MHD_Connection *connection, void **
 	*request = NULL;
 }
 
+/* RFC 9110, sections 5.1 and 5.5. A proxy that takes "Transfer-Encoding : chunked", or a line after a lone CR, for what it
+ * nearly says sees another end of the request than libmicrohttpd, which takes it for another header or a part of its value. */
+static int is_header(const char *name, size_t name_size, const char *value, size_t size)
+{
+	static const char allowed[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	for (size_t i = 0; i < size; i++)
+		if (((unsigned char)value[i] < ' ' && value[i] != '\t') || value[i] == 0x7f)
+			return 0;
+	return name_size && strspn(name, allowed) == name_size;
+}
+
 static enum MHD_Result take_header(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_size, const char *value, size_t size)
 {
 	struct dcg_request *rq = cls;
 	(void)kind;
-	(void)name_size;
+	if (!is_header(name, name_size, value, size))
+		rq->malformed = rq->close = 1;
 	for (int i = 0; i < DCG_HEADERS; i++)
 		if (strcasecmp(name, header_names[i]) == 0) {
-			/* A NUL inside would hide the rest: as good as malformed. */
-			const char *text = value && strlen(value) == size ? value : "\x01";
 			if (!rq->header_count[i]++)
-				rq->header[i] = text;
+				rq->header[i] = value ? value : "";
 		}
 	return MHD_YES;
 }

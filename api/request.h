@@ -44,8 +44,8 @@ enum {
 	DCG_ROUTE_INLINE = 1,       /* answered on the connection's thread: never waits */
 	DCG_ROUTE_SLOW = 2,         /* on the threads for long work, so that others need not wait */
 	DCG_ROUTE_BODY_NEEDED = 4,  /* 411 or 400 without one */
-	DCG_ROUTE_CONDITIONAL = 8,  /* has an entity tag: 304 */
-	DCG_ROUTE_MATCH = 16,       /* looks at If-Match: 412 */
+	DCG_ROUTE_CONDITIONAL = 8,  /* has an entity tag: 304, 412 */
+	DCG_ROUTE_MATCH = 16,       /* changes only what If-Match names: 412 */
 	DCG_ROUTE_RANGE = 32,       /* 206, 416 */
 	DCG_ROUTE_STREAM = 256,     /* the answer has no end: it is not timed */
 	DCG_ROUTE_READS = 1024,     /* stores nothing, whatever its method: no 507 */
@@ -96,6 +96,7 @@ struct dcg_request {
 	int head, unsafe;
 	const char *header[DCG_HEADERS]; /* NULL: absent. libmicrohttpd's memory */
 	int header_count[DCG_HEADERS];
+	int malformed; /* a header is none by its name or value */
 
 	const struct dcg_route *route;
 	struct dcg_who who;          /* asks; known once dcg_access_check was called */
@@ -108,6 +109,7 @@ struct dcg_request {
 	struct dcg_text body;
 	cJSON *json;        /* the body; NULL: there was none */
 
+	size_t held;        /* of api->held */
 	struct MHD_Response *response; /* the reply, once there is one */
 	unsigned status;
 	int close;          /* end the connection after the reply */
@@ -123,6 +125,10 @@ void dcg_request_completed(void *api, struct MHD_Connection *connection, void **
 /* Frees one that libmicrohttpd answered by itself (more query parameters than it has room for) and never told of
  * again. NULL is legal. */
 void dcg_request_drop(struct dcg_request *rq);
+/* May a body or reply of so many bytes be kept, beside those of others? 0, or -1. Until it is let go, at the latest when the
+ * request is dropped. */
+int dcg_request_hold(struct dcg_request *rq, size_t size);
+void dcg_request_let_go(struct dcg_request *rq);
 
 /* guard.c: may this be served at all? 0, or -1 with the refusal as reply. */
 int dcg_guard_check(struct dcg_request *rq);

@@ -292,7 +292,7 @@ int dcg_query_choice(struct dcg_request *rq, const char *name, const char *const
 		size_t n = strlen(all);
 		snprintf(all + n, sizeof all - n, "%s%s", n ? choices[i + 1] ? ", " : " or " : "", choices[i]);
 	}
-	dcg_reply_problem_at(rq, 400, "parameter", name, "expected %s, found %s", all, s);
+	dcg_reply_parameter(rq, name, "expected %s, found %s", all, s);
 	return -2;
 }
 
@@ -303,7 +303,7 @@ int dcg_query_cursor(struct dcg_request *rq, char kind, int64_t *ret)
 		return 0;
 	int64_t v = *s == kind ? dcg_decimal(s + 1, strlen(s + 1)) : -1;
 	if (v < 0) {
-		dcg_reply_problem_at(rq, 400, "parameter", "cursor", "expected the \"next\" of an earlier answer");
+		dcg_reply_parameter(rq, "cursor", "expected the \"next\" of an earlier answer");
 		return -1;
 	}
 	*ret = v;

@@ -47,7 +47,7 @@ void dcg_route_version(struct dcg_request *rq)
 
 void dcg_route_openapi(struct dcg_request *rq)
 {
-	if (dcg_reply_unchanged(rq, rq->api->openapi_tag))
+	if (dcg_reply_settled(rq, rq->api->openapi_tag))
 		return;
 	dcg_reply_static(rq, 200, "application/json", rq->api->openapi, strlen(rq->api->openapi));
 	dcg_reply_tag(rq, rq->api->openapi_tag);

@@ -17,7 +17,7 @@ void dcg_route_datasets_list(struct dcg_request *rq)
 	if (format < -1)
 		return;
 	if (cursor && (*cursor != 'd' || !dcg_dataset_name(cursor + 1, strlen(cursor + 1)))) {
-		dcg_reply_problem_at(rq, 400, "parameter", "cursor", "expected the \"next\" of an earlier answer");
+		dcg_reply_parameter(rq, "cursor", "expected the \"next\" of an earlier answer");
 		return;
 	}
 	if (dcg_store_datasets(rq->api->store, cursor ? cursor + 1 : NULL, (int)limit + 1, format < 0 ? NULL : formats[format], &rows, &count, &err)) {
@@ -91,7 +91,7 @@ void dcg_route_dataset_preview(struct dcg_request *rq)
 		return;
 	}
 	dcg_sha256(png, size, tag);
-	if (dcg_reply_unchanged(rq, tag)) {
+	if (dcg_reply_settled(rq, tag)) {
 		free(png);
 		return;
 	}

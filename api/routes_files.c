@@ -135,7 +135,7 @@ void dcg_route_checkpoint_get(struct dcg_request *rq)
 	if (find_checkpoint(rq, &row))
 		return;
 	tag_of(&row, tag);
-	if (!dcg_reply_unchanged(rq, tag))
+	if (!dcg_reply_settled(rq, tag))
 		reply_checkpoint(rq, &row);
 }
 

@@ -48,7 +48,7 @@ void dcg_route_jobs_list(struct dcg_request *rq)
 	if (f.pinned < -1 || dcg_query_cursor(rq, 'j', &f.before_id))
 		return;
 	if (state && (f.state = dcg_job_state_from_name(state)) < 0) {
-		dcg_reply_problem_at(rq, 400, "parameter", "state",
+		dcg_reply_parameter(rq, "state",
 			"expected queued, preparing, running, paused, succeeded, failed or cancelled, found %s", state);
 		return;
 	}
@@ -116,7 +116,7 @@ void dcg_route_job_get(struct dcg_request *rq)
 	if (dcg_find_job(rq, &row))
 		return;
 	snprintf(tag, sizeof tag, "%" PRId64, row.version);
-	if (!dcg_reply_unchanged(rq, tag))
+	if (!dcg_reply_settled(rq, tag))
 		reply_job(rq, 200, &row);
 	dcg_job_row_done(&row);
 }
@@ -176,14 +176,15 @@ void dcg_route_job_delete(struct dcg_request *rq)
 
 static void act(struct dcg_request *rq, enum dcg_job_action action)
 {
+	struct dcg_invalid inv = { 0 };
 	struct dcg_error err;
 	struct dcg_job_row row;
 	int64_t version;
 	int r;
-	if (rq->json && rq->json->child) {
-		char pointer[80];
-		snprintf(pointer, sizeof pointer, "/%.70s", rq->json->child->string);
-		dcg_reply_problem_at(rq, 422, "pointer", pointer, "unknown field: this action has none");
+	for (const cJSON *m = rq->json ? rq->json->child : NULL; m; m = m->next)
+		dcg_invalid_member(&inv, m->string, "unknown field: this action has none");
+	if (dcg_invalid_close(&inv)) {
+		dcg_reply_invalid(rq, &inv);
 		return;
 	}
 	do {

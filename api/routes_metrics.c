@@ -28,7 +28,7 @@ static int parse_series(struct dcg_request *rq, int wanted[DCG_SERIES_COUNT])
 			i = dcg_series_from_name(name);
 		}
 		if (i < 0) {
-			dcg_reply_problem_at(rq, 400, "parameter", "series",
+			dcg_reply_parameter(rq, "series",
 				"expected loss_d, loss_g, d_real, d_fake, d_fake_after, images_per_s, swd or ms_ssim with commas between them, found %.60s", s);
 			return -1;
 		}

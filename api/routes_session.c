@@ -35,6 +35,7 @@ void dcg_route_session_get(struct dcg_request *rq)
 
 void dcg_route_session_create(struct dcg_request *rq)
 {
+	struct dcg_invalid inv = { 0 };
 	char value[DCG_COOKIE_VALUE];
 	const cJSON *token = cJSON_GetObjectItemCaseSensitive(rq->json, "token");
 	if (!rq->api->access) {
@@ -42,14 +43,12 @@ void dcg_route_session_create(struct dcg_request *rq)
 		return;
 	}
 	for (const cJSON *m = rq->json->child; m; m = m->next)
-		if (strcmp(m->string, "token") != 0) {
-			char pointer[80];
-			snprintf(pointer, sizeof pointer, "/%.70s", m->string);
-			dcg_reply_problem_at(rq, 422, "pointer", pointer, "unknown field: expected token");
-			return;
-		}
-	if (!cJSON_IsString(token)) {
-		dcg_reply_problem_at(rq, 422, "pointer", "/token", "expected a text");
+		if (strcmp(m->string, "token") != 0)
+			dcg_invalid_member(&inv, m->string, "unknown field: expected token");
+	if (!cJSON_IsString(token))
+		dcg_invalid_member(&inv, "token", "expected a text");
+	if (dcg_invalid_close(&inv)) {
+		dcg_reply_invalid(rq, &inv);
 		return;
 	}
 	if (dcg_access_login(rq, token->valuestring, &rq->who))

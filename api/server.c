@@ -28,7 +28,7 @@ static int http_threads(int connections)
 int dcg_api_files(int connections)
 {
 	/* The socket listened on and the hub's eventfd; and a thread has what it waits with, what wakes
-	 * it, and a connection that it takes only to refuse it. */
+	 * it, and a connection that it takes only to refuse it (or that two threads took at once for the last). */
 	return 2 + 3 * http_threads(connections) + 2 * connections;
 }
 
@@ -144,12 +144,13 @@ int dcg_api_start(struct dcg_api *api, struct dcg_error *err)
 	if (r)
 		return r;
 	api->http = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0,
-		NULL, NULL, dcg_request_handle, api,
+		dcg_peer_admit, api, dcg_request_handle, api,
 		MHD_OPTION_EXTERNAL_LOGGER, log_http, api,
 		MHD_OPTION_LISTEN_SOCKET, api->listen_fd,
 		MHD_OPTION_THREAD_POOL_SIZE, (unsigned)http_threads(api->max_connections),
 		MHD_OPTION_STRICT_FOR_CLIENT, 1,
-		MHD_OPTION_CONNECTION_LIMIT, (unsigned)api->max_connections,
+		/* One more a thread than are admitted: see dcg_peer_admit. */
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned)(api->max_connections + http_threads(api->max_connections)),
 		/* Behind a proxy, or on this machine, all clients have one address: one greedy program must
 		 * leave some for the others. */
 		MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)(api->max_connections - api->max_connections / 8),

@@ -38,7 +38,10 @@ struct dcg_peer {
 struct dcg_peers {
 	pthread_mutex_t lock;
 	struct dcg_peer *head;
+	atomic_int count; /* in the list */
 };
+/* May one more connect? */
+enum MHD_Result dcg_peer_admit(void *api, const struct sockaddr *address, socklen_t size);
 void dcg_peer_notify(void *api, struct MHD_Connection *connection, void **peer, enum MHD_ConnectionNotificationCode code);
 void dcg_peers_cut(struct dcg_peers *peers);
 int64_t dcg_api_clock_ms(void);
@@ -92,6 +95,7 @@ struct dcg_api {
 	char (*page_tags)[DCG_SHA256_HEX]; /* entity tags of the built-in pages */
 	atomic_int refusing;      /* nothing is changed any more */
 	atomic_int open_requests; /* begun and not completed */
+	atomic_size_t held;       /* bytes of large bodies and replies: see dcg_request_hold */
 };
 
 void dcg_api_log(const struct dcg_api *api, enum dcg_api_level level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

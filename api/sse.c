@@ -380,6 +380,10 @@ void dcg_hub_open(struct dcg_hub *h, struct dcg_request *rq, int64_t job)
 			dcg_reply_problem(rq, 500, "out of memory");
 		return;
 	}
+	/* To HEAD libmicrohttpd 0.9.75 would send the end of a chunked body that there is none of, and the client
+	 * take it for the beginning of the next answer. In this mode nothing is chunked, and the connection ends. */
+	if (rq->head)
+		MHD_set_response_options(r, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
 	dcg_reply_take(rq, 200, r, "text/event-stream");
 	dcg_reply_header(rq, "Cache-Control", "no-store");
 	dcg_reply_header(rq, "X-Accel-Buffering", "no");

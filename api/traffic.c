@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/pages.h"
+
 const double dcg_traffic_seconds[] = { 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 0 };
 _Static_assert(sizeof dcg_traffic_seconds / sizeof *dcg_traffic_seconds == DCG_TRAFFIC_BUCKETS, "the last bucket is for the rest");
 
@@ -74,8 +76,8 @@ void dcg_traffic_each(const struct dcg_traffic *t, void (*fn)(void *user, const 
 			row.method = dcg_routes[at].method;
 			row.pattern = dcg_routes[at].pattern;
 		} else if (at == t->routes) {
-			row.method = "GET";
-			row.pattern = "/{file}";
+			row.method = dcg_pages_route.method;
+			row.pattern = dcg_pages_route.pattern;
 		}
 		for (int s = 0; s < STATUSES; s++) {
 			uint64_t count = atomic_load_explicit(&r->status[s], memory_order_relaxed);

@@ -35,12 +35,14 @@ static int start(struct dcg_daemon *d, struct dcg_tokens **tokens, struct dcg_er
 		.disk_reserve = o->disk_reserve_mb ? (int64_t)o->disk_reserve_mb << 20 : -1,
 		.nice = o->nice };
 	struct dcg_api_config api = {
-		.listen = o->listen, .listen_fd = dcg_notify_socket(), .web_folder = o->web_dir, .allowed_hosts = (const char *const *)o->allowed_hosts,
+		.listen = o->listen, .web_folder = o->web_dir, .allowed_hosts = (const char *const *)o->allowed_hosts,
 		.tokens = *tokens, .state_folder = o->state_dir, .session_hours = o->session_hours,
 		.heartbeat_s = o->heartbeat_s, .request_timeout_s = o->request_timeout_s, .max_streams = o->max_streams, .log = dcg_log_line,
 	};
 	d->done_fd = eventfd(0, EFD_CLOEXEC);
 	int r = d->done_fd < 0 ? dcg_error_sys(err, errno, "cannot make an eventfd") : dcg_signals_take(&d->signal_fd, err);
+	if (!r)
+		r = dcg_notify_socket(&api.listen_fd, err);
 	if (!r)
 		r = dcg_files_fit(o->max_connections, &api.max_connections, err);
 	if (!r)

@@ -39,14 +39,19 @@ void dcg_notify(const char *fmt, ...)
 	close(fd);
 }
 
-int dcg_notify_socket(void)
+int dcg_notify_socket(int *ret, struct dcg_error *err)
 {
 	enum { FIRST = 3 };
 	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
-	if (!pid || !count || strtol(pid, NULL, 10) != (long)getpid() || strtol(count, NULL, 10) < 1)
+	*ret = 0;
+	long n = pid && count && strtol(pid, NULL, 10) == (long)getpid() ? strtol(count, NULL, 10) : 0;
+	if (n < 1)
 		return 0;
+	if (n > 1)
+		return dcg_error_set(err, DCG_EINVAL, "expected one socket to be handed over, found %ld: the socket unit has more than one Listen...=", n);
 	fcntl(FIRST, F_SETFD, FD_CLOEXEC);
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");
-	return FIRST;
+	*ret = FIRST;
+	return 0;
 }

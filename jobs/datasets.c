@@ -49,7 +49,7 @@ static void parse(const cJSON *body, struct request *q, struct dcg_invalid *inv)
 static int look(const char *path, enum dcg_source_format format, struct dcg_dataset_row *row, struct dcg_error *err)
 {
 	struct dcg_source *s;
-	int r = dcg_source_open(&s, path, format, err);
+	int r = (row->builtin ? dcg_source_open : dcg_source_open_resolved)(&s, path, format, err);
 	if (r)
 		return r;
 	const struct dcg_source_info *info = dcg_source_info(s);
@@ -208,8 +208,8 @@ int dcg_jobs_dataset_preview(struct dcg_jobs *j, const char *name, uint8_t **ret
 		return r;
 	r = dcg_dataset_source(j, &row, &source, &why);
 	dcg_dataset_row_done(&row);
-	if (r) /* DCG_ENOENT would say that there is no such data set */
-		return dcg_error_set(err, r == DCG_ENOENT ? DCG_ESTATE : r, "%s", why.text);
+	if (r) /* DCG_ENOENT would say that there is no such data set, DCG_EACCESS that it is the asker's fault */
+		return dcg_error_set(err, r == DCG_ENOENT || r == DCG_EACCESS ? DCG_ESTATE : r, "%s", why.text);
 	const struct dcg_source_info *info = dcg_source_info(source);
 	int side = info->width < info->height ? info->width : info->height, channels = info->channels == 1 ? 1 : 3;
 	side = side > PREVIEW_SIDE ? PREVIEW_SIDE : side < 1 ? 1 : side;

@@ -74,6 +74,12 @@ struct dcg_invalid {
 		char detail[300];  /* "expected ..., found ..." */
 	} field[32];
 };
+void dcg_invalid_init(struct dcg_invalid *inv);
+/* The member of that name, which may hold anything, is wrong; the first word on it is kept. */
+void dcg_invalid_member(struct dcg_invalid *inv, const char *name, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* 0 if no field was wrong, else DCG_EINVAL with the overall text. */
+int dcg_invalid_close(struct dcg_invalid *inv);
 
 /* POST /jobs. body: the parsed object. */
 int dcg_jobs_submit(struct dcg_jobs *j, const cJSON *body, int64_t *ret_id, struct dcg_invalid *inv);
@@ -125,7 +131,7 @@ int dcg_jobs_dataset_delete(struct dcg_jobs *j, const char *name, struct dcg_err
 /* JSON as the API shows it; details adds the names of the classes. */
 cJSON *dcg_jobs_dataset_json(struct dcg_jobs *j, const struct dcg_dataset_row *r, int details);
 /* A grid of its first 64 pictures at 64 pixels or less, PNG in malloc'd memory. DCG_ENOENT:
- * no such data set; DCG_ESTATE: its source has gone. */
+ * no such data set; DCG_ESTATE: its source has gone, or leads somewhere else. */
 int dcg_jobs_dataset_preview(struct dcg_jobs *j, const char *name, uint8_t **ret_png, size_t *ret_size, struct dcg_error *err);
 
 /* Change the limit while working. */

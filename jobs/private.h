@@ -86,18 +86,12 @@ void dcg_text_clean(char *s);
 /* Take folder's path out of a text for clients, in place. */
 void dcg_text_hide(char *text, const char *folder);
 
-void dcg_invalid_init(struct dcg_invalid *inv);
 /* One more field is wrong; the first word on a pointer is kept. */
 void dcg_invalid_at(struct dcg_invalid *inv, const char *pointer, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-/* The same by a member's name, which may hold anything. */
-void dcg_invalid_member(struct dcg_invalid *inv, const char *name, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* The request as a whole will not do. */
 int dcg_invalid_fail(struct dcg_invalid *inv, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-/* 0 if no field was wrong, else DCG_EINVAL with the overall text. */
-int dcg_invalid_close(struct dcg_invalid *inv);
 /* Is name the name of an earlier member of object, too? */
 int dcg_json_repeated(const cJSON *object, const cJSON *member);
 /* The value of a text or whole-number member in range, else a fault; 0 if it was taken. */

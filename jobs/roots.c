@@ -98,7 +98,7 @@ int dcg_dataset_source(struct dcg_jobs *j, const struct dcg_dataset_row *row, st
 	int format = dcg_source_format_from_name(row->format);
 	if (format < 0)
 		return dcg_error_set(err, DCG_EFORMAT, "data set \"%s\" has an unknown format \"%s\"", row->name, row->format);
-	int r = dcg_source_open(ret, row->path, (enum dcg_source_format)format, &why);
+	int r = (row->builtin ? dcg_source_open : dcg_source_open_resolved)(ret, row->path, (enum dcg_source_format)format, &why);
 	if (r) {
 		dcg_text_hide(why.text, row->path);
 		dcg_error_set(err, r, "the source of data set \"%s\": %s", row->name, why.text);

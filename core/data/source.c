@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/sha256.h"
@@ -18,9 +20,15 @@ static const char *const format_names[] = {
 	[DCG_SOURCE_FOLDER] = "folder",
 };
 
+static int open_folder(const char *path, int resolved)
+{
+	struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS };
+	return resolved ? (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how) : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
 /* Opens the folder, or the folder that the file is in, whose name is then copied to
  * *ret_file (NULL for a folder; the caller frees it). */
-static int open_root(struct dcg_source *s, const char *path, char **ret_file, struct dcg_error *err)
+static int open_root(struct dcg_source *s, const char *path, int resolved, char **ret_file, struct dcg_error *err)
 {
 	struct stat st;
 	size_t n = strlen(path);
@@ -47,8 +55,10 @@ static int open_root(struct dcg_source *s, const char *path, char **ret_file, st
 			slash[slash == copy] = '\0'; /* "/file" is in "/" */
 		folder = slash ? copy : ".";
 	}
-	s->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (s->folder < 0)
+	s->folder = open_folder(folder, resolved);
+	if (s->folder < 0 && errno == ELOOP)
+		r = dcg_error_set(err, DCG_EACCESS, "%s: symbolic links are not followed", s->base_name);
+	else if (s->folder < 0)
 		r = dcg_error_sys(err, errno, "%s: cannot open", s->base_name);
 done:
 	free(copy);
@@ -70,7 +80,7 @@ static enum dcg_source_format guess(struct dcg_source *s, const char *file)
 	return DCG_SOURCE_FOLDER;
 }
 
-int dcg_source_open(struct dcg_source **ret, const char *path, enum dcg_source_format format, struct dcg_error *err)
+static int open_source(struct dcg_source **ret, const char *path, int resolved, enum dcg_source_format format, struct dcg_error *err)
 {
 	if ((unsigned)format > DCG_SOURCE_FOLDER)
 		return dcg_error_set(err, DCG_EINVAL, "data set format %d is not known", (int)format);
@@ -79,7 +89,7 @@ int dcg_source_open(struct dcg_source **ret, const char *path, enum dcg_source_f
 		return dcg_error_set(err, DCG_ENOMEM, "out of memory");
 	s->folder = -1;
 	char *file = NULL;
-	int r = open_root(s, path, &file, err);
+	int r = open_root(s, path, resolved, &file, err);
 	if (r)
 		goto done;
 	if (format == DCG_SOURCE_AUTO)
@@ -106,6 +116,16 @@ done:
 	else
 		*ret = s;
 	return r;
+}
+
+int dcg_source_open(struct dcg_source **ret, const char *path, enum dcg_source_format format, struct dcg_error *err)
+{
+	return open_source(ret, path, 0, format, err);
+}
+
+int dcg_source_open_resolved(struct dcg_source **ret, const char *path, enum dcg_source_format format, struct dcg_error *err)
+{
+	return open_source(ret, path, 1, format, err);
 }
 
 void dcg_source_close(struct dcg_source *s)

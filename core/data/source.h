@@ -33,6 +33,8 @@ struct dcg_source_info {
 struct dcg_source;
 
 int dcg_source_open(struct dcg_source **ret, const char *path, enum dcg_source_format format, struct dcg_error *err);
+/* By a path that was resolved and judged: a symbolic link in it was put there since, and is not followed (DCG_EACCESS). */
+int dcg_source_open_resolved(struct dcg_source **ret, const char *path, enum dcg_source_format format, struct dcg_error *err);
 void dcg_source_close(struct dcg_source *s);
 const struct dcg_source_info *dcg_source_info(const struct dcg_source *s);
 const char *dcg_source_class_name(const struct dcg_source *s, int label); /* "3" when it has no name */

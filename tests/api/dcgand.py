@@ -357,11 +357,13 @@ def check_against_openapi(daemon):
     spec = daemon.get("/openapi.json").json()
     routes = []
     for template, operations in spec["paths"].items():
-        pattern = "".join("[a-z0-9._-]+" if part == "{name}" else "[0-9]+" if part.startswith("{") else re.escape(part)
+        pattern = "".join("[a-z0-9._-]+" if part == "{name}" else r"[\w-]+\.[\w.-]+" if part == "{file}" else "[0-9]+" if part.startswith("{") else re.escape(part)
                           for part in re.split(r"(\{[a-z]+\})", template))
         routes.append((re.compile(pattern), operations))
     for method, path, status in daemon.seen:
         path = path.split("?")[0]
+        if status < 300 and not any(pattern.fullmatch(path) for pattern, _ in routes):
+            raise AssertionError(f"{method} {path}: {status}, but there is no such path in /openapi.json")
         for pattern, operations in routes:
             if pattern.fullmatch(path):
                 operation = operations.get("get" if method == "HEAD" else method.lower())

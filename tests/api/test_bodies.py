@@ -2,8 +2,9 @@
 
 import json
 import re
+import socket
 
-from dcgand import PROGRAM, Daemon, equal, main, small_job, test
+from dcgand import PROGRAM, SLOW, Daemon, equal, main, raw_status, small_job, test, wait_for
 
 d = Daemon()
 JSON = {"Content-Type": "application/json", "Accept": "image/png"}
@@ -75,6 +76,48 @@ def as_many_as_there_are():
     for wrong in ([[0] * Z_DIM] * 1023 + [[0] * (Z_DIM + 1)], [[0]] * 1025):
         equal(generate(1, json.dumps({"z": wrong}), 422).json()["errors"][0]["pointer"].startswith("/z"), True)
     generate(1, json.dumps({"z": [[0] * Z_DIM] * 1100}), 413, "values")
+
+
+LARGE = 64 << 10
+ALL = 256 << 20
+
+
+def announce(size):
+    """A connection that has asked whether it may send a body of so many bytes, and the status of the answer: 100 if it may."""
+    s = socket.create_connection(("127.0.0.1", d.port), timeout=SLOW)
+    s.sendall(f"POST /checkpoints/1/generate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {size}\r\n"
+              "Expect: 100-continue\r\n\r\n".encode())
+    return s, raw_status(s.recv(65536))
+
+
+@test
+def all_together():
+    """large bodies and answers have 256 MiB for all that are under way; small ones are served, and what was given back is free"""
+    held = []
+    for size in [MOST] * (ALL // MOST) + [ALL % MOST - LARGE // 2]:
+        s, status = announce(size)
+        held.append(s)
+        equal(status, 100, f"{size} bytes after {len(held) - 1} others")
+    # Less than LARGE is left.
+    s, status = announce(LARGE + 1)
+    equal(status, 503)
+    s.close()
+    answer = d.request("POST", "/checkpoints/1/generate", {"n": 1024})
+    equal((answer.status, int(answer["Retry-After"]) > 0, answer["Content-Type"]), (503, True, "application/problem+json"))
+    d.post("/checkpoints/1/generate", {"n": 1}, 200)
+    d.get("/jobs")
+    held.pop().close()
+    # Now there is room for two such answers at a time, for many if each gives it back.
+    for _ in range(2 * (ALL % MOST) // LARGE // 10):
+        wait_for(lambda: d.request("POST", "/checkpoints/1/generate", {"n": 200}).status == 200, "an answer")
+    for s in held:
+        s.close()
+
+    def free():
+        s, status = announce(MOST)
+        s.close()
+        return status == 100
+    wait_for(free, "the room of those that left")
 
 
 @test

@@ -187,6 +187,9 @@ def head_of_a_stream():
     """HEAD tells the type and ends"""
     answer = d.request("HEAD", "/events")
     equal((answer.status, answer["Content-Type"], answer.body), (200, "text/event-stream", b""))
+    for version in ("1.1", "1.0"):
+        data = d.raw(f"HEAD /events HTTP/{version}\r\nHost: localhost\r\n\r\n".encode(), SLOW)
+        equal((data[:15], data.partition(b"\r\n\r\n")[2]), (b"HTTP/1.1 200 OK", b""), "a body")
     wait_for(lambda: open_streams() == 0, "the connection to end")
 
 

@@ -1,10 +1,11 @@
 """What reaches the daemon before any route: hostile paths, headers, bodies, clients."""
 
 import json
+import re
 import socket
 import time
 
-from dcgand import Daemon, equal, main, raw_status, read_all, test
+from dcgand import SLOW, Daemon, equal, main, raw_status, read_all, test, wait_for
 
 d = Daemon("--request-timeout-s", "1", "--allowed-host", "trainer.example", "--max-connections", "64")
 d.register_tiny()
@@ -100,6 +101,12 @@ def framing_is_never_in_doubt():
         # libmicrohttpd 0.9.75 writes the head of some refusals of its own twice.
         equal(answer.count(b"HTTP/1.1 4"), answer.count(b"HTTP/1.1"), f"answers to Content-Length {value!r}: {answer}")
     equal(post("/jobs", b"2\r\n{}\r\n0\r\n\r\n", f"{json_type}Transfer-Encoding: chunked\r\n"), 411)
+    # What others might take for a Transfer-Encoding, also where the path alone is refused.
+    for header in ("Transfer-Encoding : chunked", "Transfer-Encoding\t: chunked", "X: y\rTransfer-Encoding: chunked", "Transfer-Encoding: \vchunked",
+                   "X: y\0Transfer-Encoding: chunked", "X: \x7f", "X\xff: y", "(X): y"):
+        for path in ("/jobs", "/%00"):
+            answer = d.raw(f"POST {path} HTTP/1.1\r\n{HOST}{json_type}{header}\r\nContent-Length: 5\r\n\r\n".encode("latin-1") + body)
+            equal((raw_status(answer), answer.count(b"HTTP/1.1")), (400, 1), f"{header!r}: {answer}")
 
 
 @test
@@ -114,7 +121,10 @@ def bodies_are_judged_before_they_come():
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonp",
                  "application/json; charset=latin1"):
         equal(d.request("POST", "/jobs", b"{}", {"Content-Type": kind}).status, 415, kind)
+        equal(d.request("POST", "/jobs/1/cancel", None, {"Content-Type": kind}).status, 415, f"{kind} without a body")
     equal(d.request("POST", "/jobs", b"{}").status, 415, "no type at all")
+    equal([d.request("POST", "/jobs/1/cancel", None, {"Content-Type": kind} if kind else {}).status for kind in ("application/json", None)], [404, 404])
+    equal(d.request("GET", "/jobs", None, {"Content-Type": "text/plain"}).status, 200, "the type of nothing")
     for kind in ("application/json", "Application/JSON", "application/json; charset=UTF-8", "application/json;charset=\"utf-8\""):
         equal(d.request("POST", "/jobs", b"{}", {"Content-Type": kind}).status, 422, kind)
     equal(d.request("GET", "/jobs", b"{}", {"Content-Type": "application/json"}).status, 400, "GET with a body")
@@ -235,16 +245,62 @@ def slow_requests_are_cut():
 
 @test
 def many_connections_leave_room():
-    """one client cannot take every connection; the service goes on when they are gone"""
-    held = []
-    for _ in range(80):
-        s = socket.create_connection(("127.0.0.1", d.port), timeout=2)
-        held.append(s)
-    time.sleep(0.2)
-    for s in held:
+    """one address has seven eighths of the connections at most: the others are for others, and its own come back"""
+    other = Daemon("--max-connections", "64", "--request-timeout-s", "600")
+
+    def connect(address):
+        s = socket.socket()
+        s.bind((address, 0))
+        s.connect(("127.0.0.1", other.port))
+        return s
+
+    def closed(s):
+        try:
+            return s.recv(1, socket.MSG_DONTWAIT) == b""
+        except BlockingIOError:
+            return False
+        except ConnectionResetError:
+            return True
+
+    def served(s):
+        s.settimeout(SLOW)
+        try:
+            s.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            return raw_status(s.recv(65536)) == 200
+        except ConnectionError:
+            return False
+    greedy = [connect("127.0.0.1") for _ in range(80)]
+    wait_for(lambda: sum(map(closed, greedy)) >= 24, "those beyond its share to be closed")
+    modest = [connect("127.0.0.2") for _ in range(8)]
+    equal([served(s) for s in modest], [True] * 8)
+    equal(sum(map(closed, greedy)), 24)
+    for s in greedy:
         s.close()
-    time.sleep(0.1)
-    equal(get("/healthz"), 200)
+    wait_for(lambda: served(connect("127.0.0.1")), "its share to be free again")
+    for s in modest:
+        s.close()
+    # There is no answer to this: but its end comes long before the request's time is over.
+    with connect("127.0.0.1") as s:
+        s.settimeout(SLOW)
+        s.sendall(b"GET /jobs?" + b"&".join(b"a%d=1" % i for i in range(3000)) + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        equal(s.recv(1), b"", "thousands of parameters")
+    other.stop()
+
+
+@test
+def what_libmicrohttpd_refuses():
+    """requests that never come to a route: the statuses that the description has for them, HTML and the end"""
+    said = d.get("/openapi.json").json()["info"]["description"]
+    announced = {int(x) for x in re.findall(r"\b[45]\d\d\b", said.partition("before there is a route")[2])}
+    found = set()
+    for text in ("GET /healthz HTTP/1.1\r\n\r\n", f"GET /healthz HTTP/1.1\r\n{HOST}nonsense\r\n\r\n", f"GET /{'a' * 40000} HTTP/1.1\r\n{HOST}\r\n",
+                 f"GET /healthz HTTP/1.1\r\n{HOST}X: {'y' * 40000}\r\n\r\n", f"GET /healthz HTTP/2.0\r\n{HOST}\r\n",
+                 f"POST /jobs HTTP/1.1\r\n{HOST}Content-Length: {9 * 10 ** 30}\r\n\r\n"):
+        answer = d.raw(text.encode())
+        head, _, body = answer.rpartition(b"\r\n\r\n")
+        equal((b"Connection: close" in head, b"application/" in head, body.startswith(b"<html>")), (True, False, True), f"{text[:60]}: {answer}")
+        found.add(raw_status(answer))
+    equal(found, announced)
 
 
 @test

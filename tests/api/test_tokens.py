@@ -14,7 +14,7 @@ from dcgand import PROGRAM, SLOW, Daemon, Stream, equal, folder, main, raw_statu
 
 place = folder()
 TOKENS = os.path.join(place, "tokens")
-OPEN = {"/", "/healthz", "/readyz", "/openapi.json", "/session"}
+OPEN = {"/", "/999999", "/healthz", "/readyz", "/openapi.json", "/session"}
 
 
 def run(*words, **more):
@@ -318,6 +318,8 @@ def who_gets_none():
                          ({"token": secret["read"], "name": "x"}, 422), ({"token": lines().split()[2]}, 401)):
         answer = d.post("/session", body, status)
         equal((answer["Set-Cookie"], answer["WWW-Authenticate"] is not None), (None, status == 401), str(body))
+    wrong = d.post("/session", {"token": 5, "a/b": 1, "c": 2}, 422).json()["errors"]
+    equal([e["pointer"] for e in wrong], ["/a~1b", "/c", "/token"])
     d.post("/session", {"token": "x" * 5000}, 413)
     equal(d.request("POST", "/session", b"[]", {"Content-Type": "application/json"}).status, 400)
 
@@ -437,6 +439,40 @@ def a_wrong_file_changes_nothing():
     d.get("/healthz")
     reload(lines(), "reload: tokens: others than before, now 3")
     d.get("/jobs", **bearer("read"))
+
+
+@test
+def all_or_nothing():
+    """a reload with a fault in the tokens takes nothing of the configuration, nor one with a fault there any of the tokens"""
+    conf, path = os.path.join(place, "conf"), os.path.join(place, "other-tokens")
+    old, new = "dcgand-" + "3" * 64, "dcgand-" + "4" * 64
+
+    def configure(streams, text):
+        write(f"[http]\ntokens = {path}\nmax-streams = {streams}\n", conf)
+        write(text, path)
+    configure(1, line("x", "admin", old))
+    other = Daemon("--config", conf)
+    other.auth = {"Authorization": f"Bearer {old}"}
+    stream = Stream(other, "/events")
+
+    def reloaded(expect):
+        before = len(other.errors())
+        other.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: expect in other.errors()[before:], expect)
+        equal("now" in other.errors()[before:], expect.startswith("tokens"), other.errors()[before:])
+    configure(5, line("y", "admin", new) + "nonsense\n")
+    reloaded("the old configuration stays, and the old tokens")
+    other.get("/events", 503)
+    configure("many", line("y", "admin", new))
+    reloaded("the old configuration stays")
+    other.get("/events", 503)
+    other.get("/jobs", 401, Authorization=f"Bearer {new}")
+    configure(5, line("x", "admin", old) + line("y", "admin", new))
+    reloaded("tokens: others than before, now 2")
+    other.get("/jobs", Authorization=f"Bearer {new}")
+    Stream(other, "/events").close()
+    stream.close()
+    other.stop()
 
 
 @test

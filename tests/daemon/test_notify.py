@@ -5,6 +5,7 @@ A trainer that hangs is made by ptrace, which can stop a single thread.
 import ctypes
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -12,7 +13,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.environ.get("top_srcdir", "."), "tests", "api"))
-from dcgand import SLOW, Daemon, Stream, equal, folder, main, small_job, test, wait_for  # noqa: E402
+from dcgand import PROGRAM, SLOW, Daemon, Stream, equal, folder, main, small_job, test, wait_for  # noqa: E402
 from manager import LONG, WATCHDOG_S, Manager, supervised, train  # noqa: E402
 
 place = folder()
@@ -115,6 +116,29 @@ def abstract_socket():
         d.stop()
 
 
+@test
+def sockets_that_will_not_do():
+    """what systemd may hand over but is not one listening socket of this machine's own is refused, and why"""
+    def start(*handed):
+        fds = [s.fileno() for s in handed]
+        moved = "".join(f"exec {3 + i}<&{fd}; " for i, fd in enumerate(fds))
+        r = subprocess.run(["/bin/sh", "-c", f'{moved} LISTEN_PID=$$ LISTEN_FDS={len(fds)} exec "$0" "$@"', PROGRAM, "--state-dir", os.path.join(place, "handed")],
+                           pass_fds=fds, capture_output=True, text=True, timeout=SLOW)
+        equal((r.returncode, r.stdout), (1, ""), r.stderr)
+        return r.stderr
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        equal("expected one socket to be handed over, found 2" in start(one, other), True)
+        with socket.create_connection(one.getsockname()) as connected:
+            equal("does not listen" in start(connected), True, "Accept=yes")
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        for address, why in (("127.0.0.1", "does not listen"), ("0.0.0.0", "is not a loopback address, and there are no tokens")):
+            with socket.socket(socket.AF_INET, kind) as s:
+                s.bind((address, 0))
+                equal(why in start(s), True, f"{kind} {address}")
+    with open(os.devnull) as none:
+        equal("cannot look at the socket" in start(none), True)
+
+
 # --- WATCHDOG -----------------------------------------------------------------------------
 
 def may_trace():
@@ -183,10 +207,21 @@ def busy_clients():
     equal(d.manager.names(2 * WATCHDOG_S).count("WATCHDOG") >= 3, True, d.errors())
     for s in held:
         s.close()
+    # Nor do those of several addresses, who may have them all, and have asked for what has no end.
+    held = [socket.socket() for _ in range(40)]
+    for i, s in enumerate(held):
+        s.bind((f"127.0.0.{3 + i % 4}", 0))
+        s.connect(("127.0.0.1", d.port))
+        s.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    wait_for(lambda: sum(s in select.select(held, [], [], 0)[0] for s in held) == 40, "each to be answered or closed")
+    d.manager.names(WATCHDOG_S / 2)  # what was told before
+    equal(d.manager.names(2 * WATCHDOG_S).count("WATCHDOG") >= 3, True, d.errors())
+    for s in held:
+        s.close()
 
     def free():
         try:
-            return d.get("/healthz")
+            return b"\ndcgand_event_streams 0\n" in d.get("/metrics").body
         except ConnectionError:
             return None
     wait_for(free, "the connections to be free again")

@@ -29,6 +29,26 @@ def processor_s(daemon, name):
 
 
 @test
+def second_signal():
+    """a second signal in the middle of a step: no checkpoint is written at its end, exit status 0, and the job goes on at the next start"""
+    d = Daemon()
+    d.register_tiny()
+    # Steps of some seconds, so that both come within one.
+    job = d.post("/jobs", small_job(**dict(HEAVY, ngf=16, ndf=16, batch_size=32))).json()["id"]
+    wait_for(lambda: processor_s(d, "dcg-train") > 0.3, "the first step to begin")
+    for told in ("a checkpoint is saved first", "stopping without a checkpoint"):
+        d.process.send_signal(signal.SIGTERM)
+        wait_for(lambda: told in d.errors(), told)
+    equal((d.wait(), "leaving at once" in d.errors()), (0, False), d.errors())
+    folder = os.path.join(d.state, "jobs", str(job), "checkpoints")
+    equal(os.listdir(folder) if os.path.exists(folder) else [], [])
+    d.start()
+    equal(d.get(f"/jobs/{job}/checkpoints").json()["checkpoints"], [])
+    d.wait_state(job, "running")
+    d.kill()
+
+
+@test
 def third_signal():
     """a second signal skips the checkpoint, a third leaves at once, also in the middle of a step"""
     d = Daemon()

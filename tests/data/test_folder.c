@@ -1,4 +1,6 @@
 /* Folders of pictures: what is found, in which order, under which label, and what is not. */
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -102,6 +104,38 @@ START_TEST(links_and_others_are_passed_over)
 	ck_assert_uint_eq(dcg_source_info(s)->count, 1);
 	ck_assert_int_eq(dcg_source_info(s)->classes, 0);
 	dcg_source_close(s);
+}
+END_TEST
+
+/* -> what opening by a path says that is taken for resolved, below the test's folder, which is. */
+static int open_resolved(const char *name, struct dcg_error *err)
+{
+	struct dcg_source *s;
+	char path[PATH_MAX + 100];
+	ck_assert_ptr_nonnull(realpath(folder, path));
+	strcat(strcat(path, "/"), name);
+	int r = dcg_source_open_resolved(&s, path, DCG_SOURCE_AUTO, err);
+	if (!r)
+		dcg_source_close(s);
+	return r;
+}
+
+/* Swapped for a link after it was judged: the folder itself, one above it, or one above a file. */
+START_TEST(a_resolved_path_has_no_links)
+{
+	struct dcg_error err;
+	put("outside/d/a.png", 1, 3, 2);
+	put("in/d/a.png", 2, 3, 2);
+	ck_assert_int_eq(open_resolved("in/d", &err), 0);
+	ck_assert_int_eq(symlink("../outside/d", in_folder(folder, "in/e")), 0);
+	ck_assert_int_eq(symlink("outside", in_folder(folder, "to")), 0);
+	dcg_source_close(open_folder("in/e"));
+	dcg_source_close(open_folder("to/d"));
+	static const char *const links[] = { "in/e", "in/e/", "to/d", "to/d/a.png" };
+	for (size_t i = 0; i < sizeof links / sizeof *links; i++) {
+		ck_assert_int_eq(open_resolved(links[i], &err), DCG_EACCESS);
+		ck_assert_ptr_nonnull(strstr(err.text, ": symbolic links are not followed"));
+	}
 }
 END_TEST
 
@@ -255,6 +289,7 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, order_and_classes);
 	tcase_add_test(t, links_and_others_are_passed_over);
+	tcase_add_test(t, a_resolved_path_has_no_links);
 	tcase_add_test(t, nothing_outside_is_reached_later);
 	tcase_add_test(t, broken_pictures_are_named);
 	tcase_add_test(t, folders_that_are_none);

@@ -167,7 +167,7 @@ static int is_told(const struct dcg_request *rq)
 	for (const struct dcg_answer *a = r ? r->answers : NULL; a && a->status; a++)
 		if ((unsigned)a->status == rq->status)
 			return 1;
-	return (rq->status == 304 && (!r || r->flags & DCG_ROUTE_CONDITIONAL)) || (rq->status == 412 && r && r->flags & DCG_ROUTE_MATCH) ||
+	return (rq->status == 304 && (!r || r->flags & DCG_ROUTE_CONDITIONAL)) || (rq->status == 412 && r && r->flags & (DCG_ROUTE_MATCH | DCG_ROUTE_CONDITIONAL)) ||
 		(rq->status == 428 && r && r->flags & DCG_ROUTE_MATCH_NEEDED) ||
 		((rq->status == 206 || rq->status == 416) && r && r->flags & DCG_ROUTE_RANGE) || (rq->status == 507 && rq->unsafe) || (rq->status == 200 && rq->page) ||
 		(rq->status == 406 && r && strstr(r->pattern, "/metrics"));
