@@ -248,6 +248,32 @@ class Scenario(Scene):
         lost = [line for line in self.page.console() if "ERR_" not in line["message"] and "503" not in line["message"]]
         assert lost == [], lost
 
+    def test_a_stream_that_died_without_a_word_is_replaced(self):
+        """Nothing tells the page: it looks after a while without events, and misses none of those since."""
+        script = self.page.cdp("Page.addScriptToEvaluateOnNewDocument", {"source": """
+            window.streams = [];
+            window.EventSource = class extends EventSource {
+                constructor(url) { super(url); streams.push(this); }
+            };
+            const every = setInterval, now = Date.now;
+            window.setInterval = (call, ms) => ms === 15000 ? (window.look = call, 0) : every(call, ms);
+            window.later = 0;
+            Date.now = () => now() + later;"""})["identifier"]
+        self.go(f"#/jobs/{self.job}")
+        self.page.wait(f"{STATE} === 'running' && {STEP} > 0")
+        self.page.run("streams[0].close()")  # as the page sees it: no error, no event
+        step = self.page.value(STEP)
+        self.service.wait_step(self.job, step + 500)
+        self.page.run("look()")
+        assert self.page.value("streams.length") == 1, "a short silence is nothing"
+        self.page.run("later = 46000; look();")
+        assert self.page.value("streams.length") == 2, "a long one is"
+        self.page.wait(f"{STEP} > {step + 400}", "the curve goes on")
+        assert self.page.value("document.getElementById('banner').hidden")
+        counted = self.page.text(".told").split(" steps")[0].split(" of ")
+        assert counted[0] == counted[1], f"and lacks no step: {counted}"
+        self.page.cdp("Page.removeScriptToEvaluateOnNewDocument", {"identifier": script})
+
     def test_a_sample_and_a_checkpoint_now(self):
         """Each button asks once, is answered, and a file comes. (Which step's, the machine's speed decides: what an
         epoch's end writes anyway may answer it.)"""
