@@ -1,6 +1,6 @@
 // The checkpoints of a job: a table with downloads, and the choice for generating.
 
-import { h, replace, loading, failure, busy, toast } from './dom.js';
+import { h, replace, loading, failed, busy, toast } from './dom.js';
 import * as f from './format.js';
 import * as api from './api.js';
 import { bus, ready } from './events.js';
@@ -21,7 +21,7 @@ export function checkpoints({ id, query, setQuery, signal }) {
 			replace(body, list.length > 0 ? table(list) : h('p', { class: 'blank muted' }, 'None yet: they are written as the job goes on, and when you ask for one.'));
 		} catch (error) {
 			if (!signal.aborted)
-				replace(body, failure(error, load));
+				failed(body, body.querySelector('table') !== null, error, load);
 		}
 	}
 

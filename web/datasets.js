@@ -1,6 +1,6 @@
 // The data sets the daemon knows, with a look at each, and the form that registers one.
 
-import { h, replace, loading, failure, setText, busy, toast, announce } from './dom.js';
+import { h, replace, loading, failed, setText, busy, toast, announce } from './dom.js';
 import * as f from './format.js';
 import * as api from './api.js';
 import { confirm } from './actions.js';
@@ -15,7 +15,8 @@ export function datasetsView({ signal }) {
 	const node = h('section', {}, h('h1', {}, 'Data sets'), body, register(load));
 
 	async function load() {
-		replace(body, loading('Loading the data sets…'));
+		if (!body.querySelector('.datasets'))
+			replace(body, loading('Loading the data sets…'));
 		try {
 			const list = await api.getAll('/datasets', 'datasets', { signal });
 			replace(body, list.length > 0
@@ -24,7 +25,7 @@ export function datasetsView({ signal }) {
 					h('p', {}, 'Register a folder of pictures below. With Debian’s dataset-fashion-mnist installed, Fashion-MNIST is here by itself.')));
 		} catch (error) {
 			if (!signal.aborted)
-				replace(body, failure(error, load));
+				failed(body, body.querySelector('.datasets') !== null, error, load);
 		}
 	}
 	load();

@@ -1,6 +1,6 @@
 // One job: how far it is, its curves, its samples, its checkpoints.
 
-import { h, replace, loading, failure, setText, toast } from './dom.js';
+import { h, replace, loading, failure, failed, recovered, setText, toast } from './dom.js';
 import * as f from './format.js';
 import { ready } from './events.js';
 import { jobs, changes, loadJob, FINAL } from './state.js';
@@ -26,7 +26,7 @@ export function jobView(ctx) {
 	const why = h('div', {});
 	const params = h('details', { class: 'card params', open: ctx.query.has('parameters') }, h('summary', {}, h('h2', {}, 'Parameters')));
 	const cells = [];
-	let built = false;
+	let parts = null; // AbortController of what is built
 
 	const node = h('section', { class: 'job' },
 		h('nav', { class: 'crumbs', 'aria-label': 'Breadcrumb' }, h('a', { href: '#/jobs' }, 'Jobs'), h('span', { 'aria-hidden': 'true' }, '/'), h('span', { 'aria-current': 'page' }, `#${id}`)),
@@ -44,15 +44,17 @@ export function jobView(ctx) {
 	}
 
 	function build() {
-		built = true;
-		const points = checkpoints(ctx);
+		parts = new AbortController();
+		const { signal: own } = parts;
+		const inner = { ...ctx, signal: own, onRestore: (restore) => ctx.onRestore((query) => own.aborted || restore(query)) };
+		const points = checkpoints(inner);
 		replace(body,
 			h('div', { class: 'title-row' }, h('div', { class: 'title' }, heading, pill.node), actions.node),
 			about, tags, note, why,
 			h('div', { class: 'card' }, progress.node, facts),
 			h('div', { class: 'columns' },
-				curves(ctx),
-				h('div', { class: 'column' }, samples(ctx), points.generate, log(ctx))),
+				curves(inner),
+				h('div', { class: 'column' }, samples(inner), points.generate, log(inner))),
 			points.node, params);
 	}
 
@@ -114,33 +116,39 @@ export function jobView(ctx) {
 	}
 
 	async function load() {
-		if (!built)
+		if (!parts)
 			replace(body, heading, loading('Loading the job…'));
 		try {
 			await ready;
 			const job = await loadJob(id, { signal });
-			if (!built)
+			if (!parts)
 				build();
+			recovered(body);
 			update(job);
 		} catch (error) {
 			if (signal.aborted)
 				return;
-			replace(body, ...(error.status === 404
-				? [h('div', { class: 'blank' }, h('h1', {}, `There is no job ${id}`), h('p', {}, 'It may have been deleted.'), h('a', { class: 'button', href: '#/jobs' }, 'To the jobs'))]
-				: [heading, failure(error, load)]));
-			built = false;
+			if (error.status === 404) {
+				parts?.abort();
+				replace(body, h('div', { class: 'blank' }, h('h1', {}, `There is no job ${id}`), h('p', {}, 'It may have been deleted.'), h('a', { class: 'button', href: '#/jobs' }, 'To the jobs')));
+			} else if (parts) {
+				failed(body, true, error, load);
+			} else {
+				replace(body, heading, failure(error, load));
+			}
 		}
 	}
 
 	params.addEventListener('toggle', () => ctx.setQuery({ parameters: params.open ? 'open' : '' }));
-	changes.addEventListener('job', ({ detail }) => built && detail.id === id && update(detail), { signal });
+	changes.addEventListener('job', ({ detail }) => parts && detail.id === id && update(detail), { signal });
 	changes.addEventListener('gone', ({ detail }) => {
-		if (detail === id && built) {
+		if (detail === id && parts) {
 			toast(`Job ${id} is gone`);
 			location.hash = '#/jobs';
 		}
 	}, { signal });
 	changes.addEventListener('reset', load, { signal });
+	signal.addEventListener('abort', () => parts?.abort());
 	setTitle(`Job ${id}`);
 	if (jobs.has(id)) {
 		build();

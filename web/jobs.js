@@ -1,6 +1,6 @@
 // The list of jobs, newest first, live.
 
-import { h, replace, loading, failure, setText } from './dom.js';
+import { h, replace, loading, failed, setText, toast } from './dom.js';
 import * as f from './format.js';
 import { bus, ready } from './events.js';
 import { changes, loadJobs } from './state.js';
@@ -29,6 +29,8 @@ export function jobsView({ query, setQuery, signal, onRestore }) {
 	const rows = new Map(); // id -> row
 	let next = null;
 	let known = false; // the first page has arrived
+	let state = null; // the filter that the rows were loaded with
+	let attempt = 0;  // a load that another has overtaken is void
 
 	const belongs = (job) => !filter.value || job.state === filter.value;
 
@@ -70,7 +72,8 @@ export function jobsView({ query, setQuery, signal, onRestore }) {
 	/** As many pages as were shown; what is shown stays until they are here. */
 	async function load() {
 		known = false;
-		if (rows.size === 0)
+		const mine = ++attempt;
+		if (rows.size === 0 || state !== filter.value)
 			replace(body, loading('Loading the jobs…'));
 		try {
 			await ready;
@@ -81,7 +84,7 @@ export function jobsView({ query, setQuery, signal, onRestore }) {
 				all.push(...page.jobs);
 				cursor = page.next;
 			}
-			if (signal.aborted)
+			if (signal.aborted || mine !== attempt)
 				return;
 			for (const [id, row] of rows)
 				if (!all.some((job) => job.id === id)) {
@@ -91,11 +94,11 @@ export function jobsView({ query, setQuery, signal, onRestore }) {
 			next = cursor;
 			all.forEach(place);
 			known = true;
+			state = filter.value;
 			show();
 		} catch (error) {
-			rows.clear();
-			list.replaceChildren();
-			replace(body, failure(error, load));
+			if (mine === attempt)
+				failed(body, list.parentNode === body, error, load);
 		}
 	}
 
@@ -116,7 +119,7 @@ export function jobsView({ query, setQuery, signal, onRestore }) {
 			setQuery({ pages: String(pages) });
 			show();
 		} catch (error) {
-			body.append(failure(error));
+			toast(error.message, 'error');
 		}
 		more.disabled = false;
 	});

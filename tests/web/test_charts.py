@@ -185,7 +185,7 @@ class Charts(Scene):
         job = self.others[0]
         self.go(f"#/jobs/{job}?x=epoch")
         self.drawn()
-        swd = self.page.value(f"{CHART.format(2)}.data.datasets[3].data")
+        swd = self.page.wait(f"(({{ data }}) => data.length > 0 && data)({CHART.format(2)}.data.datasets[3])", "that chart, which is drawn in a frame of its own")
         answer = self.ask(f"/jobs/{job}/metrics?series=swd")["series"]["swd"]["points"]
         per_epoch = self.ask(f"/jobs/{job}")["steps_per_epoch"]
         assert swd and swd == [{"x": p["last_step"] / per_epoch, "y": p["last"]} for p in answer], (swd, answer)
@@ -193,6 +193,39 @@ class Charts(Scene):
         assert scores, "a scored checkpoint"
         for p in answer:
             assert abs(scores.get(p["last_step"], p["last"]) - p["last"]) < 1e-5 * p["last"], (scores, p)
+
+    def test_what_is_shown_stays_when_it_cannot_be_loaded_anew(self):
+        """Events were missed, and what the daemon is asked for then does not come: each part says so, above what it shows."""
+        script = self.page.cdp("Page.addScriptToEvaluateOnNewDocument", {"source": """
+            window.streams = [];
+            window.EventSource = class extends EventSource {
+                constructor(url) { super(url); streams.push(this); }
+            };
+            const real = fetch;
+            window.broken = false;
+            window.fetch = (...all) => broken ? Promise.reject(new TypeError('no answer')) : real(...all);"""})["identifier"]
+        missed = "streams[0].dispatchEvent(new MessageEvent('reset', { data: '{}', lastEventId: '1' }));"
+        self.go(f"#/jobs/{self.others[0]}")
+        self.page.wait("document.querySelector('.plot canvas') && document.querySelector('.pane img')?.naturalWidth > 0 && document.querySelector('[data-checkpoint]')")
+        self.page.run("broken = true; " + missed)
+        self.page.wait("document.querySelectorAll('main .callout.bad').length === 4", "the job, its curves, samples and checkpoints say so")
+        shown = "['.plot canvas', '.pane img', '[data-checkpoint]', '.facts'].map((css) => document.querySelector(css)?.checkVisibility() ?? false)"
+        assert self.page.value(shown) == [True] * 4, self.page.value(shown)
+        self.page.run("broken = false; document.querySelectorAll('main [data-retry]').forEach((b) => b.click());")
+        self.page.wait("document.querySelectorAll('main .callout.bad').length === 0", "all is well again")
+        assert self.page.value(shown) == [True] * 4
+        at = "Number(document.querySelector('.pane input').value)"
+        before = self.page.value(at)
+        self.page.press(LEFT)
+        assert self.page.value(at) == before - 1, "nothing listens twice"
+        self.go("")
+        self.page.wait("document.querySelectorAll('.job-row').length === 3")
+        self.page.run("broken = true; " + missed)
+        self.page.wait("document.querySelector('main .callout.bad')", "the list says so")
+        assert self.page.value("document.querySelectorAll('.job-row').length") == 3
+        self.page.run("broken = false; document.querySelector('main [data-retry]').click();")
+        self.page.wait("!document.querySelector('main .callout.bad')", "and is well again")
+        self.page.cdp("Page.removeScriptToEvaluateOnNewDocument", {"identifier": script})
 
     def test_two_epochs_side_by_side(self):
         self.go(f"#/jobs/{self.others[0]}")
