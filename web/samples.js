@@ -153,7 +153,9 @@ export function samples({ id, query, setQuery, signal, onRestore }) {
 	});
 	document.addEventListener('keydown', (event) => {
 		const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-		if (!step || event.altKey || event.ctrlKey || event.metaKey || isTyping(event) || event.defaultPrevented || list.length === 0)
+		// Elsewhere the arrows scroll, or move what has the focus.
+		const here = event.target === document.body || event.target.id === 'main' || node.contains(event.target);
+		if (!step || !here || event.altKey || event.ctrlKey || event.metaKey || isTyping(event) || event.defaultPrevented || list.length === 0)
 			return;
 		event.preventDefault();
 		go(at + step);

@@ -331,6 +331,25 @@ class Scenario(Scene):
         self.page.wait("document.querySelector('.tags .tag').textContent === 'keep' && document.querySelector('[data-action=delete]')", "unpinned")
         assert self.ask(f"/jobs/{self.job}")["pinned"] is False
 
+    def test_a_new_checkpoint_takes_no_focus(self):
+        """Nor do arrows in the table turn over the samples."""
+        job = self.start("two checkpoints", epochs=1000000, checkpoint_every=0, checkpoint_minutes=0)
+        self.go(f"#/jobs/{job}")
+        self.page.wait(f"{EPOCH} >= 1", "samples")
+        self.page.wait("document.querySelector('[aria-labelledby=checkpoints-title] .blank')?.textContent.startsWith('None yet')", "no checkpoint")
+        rows = "document.querySelectorAll('[data-checkpoint]').length"
+        self.service.post(f"/jobs/{job}/checkpoint", None, 202)
+        self.page.wait(f"{rows} === 1", "the first")
+        self.page.run("document.querySelector('[data-checkpoint] [download]').focus()")
+        self.service.post(f"/jobs/{job}/checkpoint", None, 202)
+        self.page.wait(f"{rows} === 2", "the second")
+        assert self.page.value("document.activeElement.closest('[data-checkpoint]') === document.querySelectorAll('[data-checkpoint]')[1]")
+        self.page.run("document.querySelector('.scroll').focus()")
+        self.page.press(LEFT)
+        assert "sample=" not in self.page.value("location.hash")
+        self.service.post(f"/jobs/{job}/cancel", None, 202)
+        self.service.wait_state(job, "cancelled")
+
     def test_a_failed_job_says_why(self):
         shutil.rmtree(os.path.join(self.service.root, "squares"))
         self.open_form("?dataset=squares")
@@ -338,6 +357,7 @@ class Scenario(Scene):
         self.page.click(".job-form .primary")
         self.page.wait(f"{STATE} === 'failed'", "failed")
         reason = self.page.text(".failed .reason")
+        self.page.wait("document.querySelector('[aria-labelledby=checkpoints-title] .blank')?.textContent.startsWith('There are none')", "no promise of checkpoints")
         job = self.ask("/jobs")["jobs"][0]
         assert reason and reason == job["error"], (reason, job["error"])
 
