@@ -39,10 +39,8 @@ export function chartOf(plot) {
 				},
 			},
 		},
-		plugins: [{ id: 'marks', afterDatasetsDraw: () => {
-			drawGuides(plot);
-			drawPointer(plot);
-		} }],
+		// The guides are behind the lines: their texts must not hide what was measured.
+		plugins: [{ id: 'marks', beforeDatasetsDraw: () => drawGuides(plot), afterDatasetsDraw: () => drawPointer(plot) }],
 	};
 }
 
@@ -62,11 +60,8 @@ function drawGuides(plot) {
 		ctx.lineTo(right, at);
 		ctx.stroke();
 		const text = right - left < 420 ? guide.short : guide.text;
-		const width = ctx.measureText(text).width;
-		ctx.fillStyle = `${css('--card')}d9`; // so that lines behind do not disturb
-		ctx.fillRect(right - width - 8, at - 17, width + 8, 15);
 		ctx.fillStyle = css('--muted');
-		ctx.fillText(text, right - width - 4, at - 5);
+		ctx.fillText(text, right - ctx.measureText(text).width - 4, at - 5);
 	}
 	ctx.restore();
 }

@@ -92,7 +92,7 @@ export function panel({ runs, specs, empty, ctx, trailing = false }) {
 		const parts = runs.map((run) => run.series.loss_d.buckets.filter((b) => axis().x(run, b.last_step) >= from && axis().x(run, b.step) <= to)).filter((b) => b.length > 0);
 		const steps = parts.flat().reduce((sum, b) => sum + b.count, 0), points = parts.flat().length;
 		setText(told, points === 0 ? ''
-			: `${f.count(steps)} of ${f.count(runs.reduce((sum, run) => sum + run.total, 0))} steps${points < steps ? ` in ${f.count(points)} points. The band of each point goes from its least to its greatest step, so no spike is lost.` : ', a point each.'}`);
+			: `${f.count(steps)} of ${f.count(runs.reduce((sum, run) => sum + run.total, 0))} steps${points < steps ? ` in ${f.count(points)} points. Each point has a band from the least to the greatest value of its steps, so no spike is lost.` : ', a point each.'}`);
 	}
 
 	/** now: in the next frame, for what a hand does; else in the time that new points may take. */

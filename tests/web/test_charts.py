@@ -270,6 +270,36 @@ class Charts(Scene):
         self.page.click("[data-do=two]")
         self.page.wait("document.querySelectorAll('.pane img').length === 1", "one again")
 
+    def test_ticks_of_any_range_are_told_apart(self):
+        """On each axis, from a blink to a year."""
+        alike = self.page.command("POST", "/execute/async", {"args": [], "script": """
+            const done = arguments[0];
+            import('/axis.js').then(({ AXES }) => {
+                const alike = [];
+                for (const [name, { ticks, tick, least }] of Object.entries(AXES))
+                    for (let span = Math.max(least, 0.01); span < 3e7; span *= 1.37)
+                        for (const most of [2, 4, 6, 12]) {
+                            const at = ticks(span / 3, span / 3 + span, most), texts = at.map((x) => tick(x, at.length > 1 ? at[1] - at[0] : 1));
+                            if (new Set(texts).size < texts.length)
+                                alike.push([name, span, texts]);
+                        }
+                done(alike);
+            }, (e) => done(String(e)));"""})
+        assert alike == [], alike[:5]
+
+    def test_guides_are_behind_the_lines(self):
+        self.go(f"#/jobs/{self.others[0]}")
+        self.drawn()
+        order = self.page.run(f"""
+            const chart = {CHART.format(0)}, {{ ctx }} = chart, {{ fillText, stroke }} = ctx, order = [];
+            ctx.fillText = (text, ...at) => {{ order.push(text); fillText.call(ctx, text, ...at); }};
+            ctx.stroke = (...path) => {{ order.push(ctx.strokeStyle === chart.data.datasets[3].borderColor ? 'line' : ''); stroke.call(ctx, ...path); }};
+            chart.draw();
+            delete ctx.fillText;
+            delete ctx.stroke;
+            return order.filter((what) => what === 'line' || what.includes('ln 2'));""")
+        assert order[:2] == ["D cannot tell: 2 ln 2", "ln 2"] and "line" in order[2:] and len(set(order[2:])) == 1, order
+
     def test_jobs_are_chosen_from_the_list(self):
         self.go("")
         self.page.wait("document.querySelectorAll('.job-row').length === 3")
