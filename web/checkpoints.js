@@ -9,7 +9,7 @@ import { generator } from './generate.js';
 
 export function checkpoints({ id, query, setQuery, signal }) {
 	const body = h('div', {});
-	const node = h('section', { class: 'card', 'aria-labelledby': 'checkpoints-title' },
+	const node = h('section', { class: 'card checkpoints', 'aria-labelledby': 'checkpoints-title' },
 		h('div', { class: 'card-head' }, h('h2', { id: 'checkpoints-title' }, 'Checkpoints')), body);
 	const generate = generator({ query, setQuery, signal }, load);
 	const rows = h('tbody', {});
@@ -57,9 +57,9 @@ export function checkpoints({ id, query, setQuery, signal }) {
 	function rowOf(c) {
 		return h('tr', { 'data-checkpoint': c.id },
 			h('th', { scope: 'row' }, `#${c.id}`, c.name && ` ${c.name}`, c.pinned && h('span', { class: 'tag' }, 'pinned')),
-			h('td', {}, f.count(c.epoch)),
-			h('td', {}, f.count(c.step)),
-			h('td', {}, f.figure(c.score)),
+			h('td', { 'data-label': 'Epoch' }, f.count(c.epoch)),
+			h('td', { 'data-label': 'Step' }, f.count(c.step)),
+			h('td', { 'data-label': 'SWD' }, f.figure(c.score)),
 			h('td', {}, f.bytes(c.size)),
 			h('td', {}, h('time', { datetime: c.created_at }, f.when(c.created_at))),
 			h('td', { class: 'row-actions' },

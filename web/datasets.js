@@ -104,7 +104,7 @@ function register(reload) {
 				row?.setError(detail);
 				return !row;
 			});
-			setText(error, [e.message, ...unplaced.map((x) => `${x.pointer.slice(1)}: ${x.detail}`)].join('; '));
+			setText(error, [...(e.fields?.length > unplaced.length ? [] : [e.message]), ...unplaced.map((x) => `${x.pointer.slice(1)}: ${x.detail}`)].join('; '));
 			form.querySelector('[aria-invalid]')?.focus();
 		}
 		busy(submit, false);

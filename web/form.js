@@ -125,7 +125,7 @@ function buildForm(schema, datasets, lists, values, setQuery) {
 				all.open = true;
 			return h('li', {}, h('button', { type: 'button', class: 'link', onclick: () => field.input.focus() }, label(name)), `: ${detail}`);
 		});
-		replace(summary, h('div', {}, h('strong', {}, 'The job was not started. '), h('span', {}, text), items.length > 0 && h('ul', {}, items)));
+		replace(summary, h('div', {}, h('strong', {}, 'The job was not started. '), items.length === 0 && h('span', {}, text), items.length > 0 && h('ul', {}, items)));
 		summary.hidden = false;
 		summary.scrollIntoView({ block: 'nearest' });
 		(form.querySelector('[aria-invalid]') ?? summary).focus();

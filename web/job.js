@@ -49,8 +49,8 @@ export function jobView(ctx) {
 		const inner = { ...ctx, signal: own, onRestore: (restore) => ctx.onRestore((query) => own.aborted || restore(query)) };
 		const points = checkpoints(inner);
 		replace(body,
-			h('div', { class: 'title-row' }, h('div', { class: 'title' }, heading, pill.node), actions.node),
-			about, tags, note, why,
+			h('div', { class: 'title-row' }, h('div', {}, h('div', { class: 'title' }, heading, pill.node), about), actions.node),
+			tags, note, why,
 			h('div', { class: 'card' }, progress.node, facts),
 			h('div', { class: 'columns' },
 				curves(inner),

@@ -137,6 +137,28 @@ class Access(Scene):
                  "document.querySelectorAll('.plot canvas').length === 7 && document.querySelectorAll('.sample-row img').length === 2")
         self.see("compared with one that is gone", f"#/compare?jobs={both},77", "document.querySelector('.chip:last-child span')?.textContent.includes('gone')")
 
+    def test_fingers_meet_what_they_aim_at(self):
+        """On a touch screen each control (or its label) is 44 pixels high, and no field is zoomed into."""
+        self.page.cdp("Emulation.setDeviceMetricsOverride", {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True})
+        self.page.cdp("Emulation.setTouchEmulationEnabled", {"enabled": True})
+        for path, there in (("", "document.querySelector('.job-row')"), (f"#/jobs/{self.done[0]}?beside=0", "document.querySelectorAll('.pane img').length === 2 && document.querySelector('[data-checkpoint]') && document.querySelector('.plot canvas')"),
+                            ("#/new?dataset=squares", "document.querySelector('.job-form')"), ("#/datasets", "document.querySelector('[data-dataset]')"),
+                            (f"#/compare?jobs={self.done[0]},{self.done[1]}", "document.querySelector('.plot canvas') && document.querySelectorAll('.sample-row img').length === 2")):
+            self.go(path)
+            self.page.wait(f"matchMedia('(pointer: coarse)').matches && {there}", path)
+            small = self.page.run("""
+                for (const d of document.querySelectorAll('details')) d.open = true;
+                return [...document.querySelectorAll('main :is(button, a, input, select, summary), header :is(button, a, input, select)')].filter((e) => e.checkVisibility()).map((e) => {
+                    const { width, height } = (e.type === 'checkbox' ? e.labels[0] : e).getBoundingClientRect();
+                    return [e.outerHTML.slice(0, 90), Math.round(width), Math.round(height), e.matches('input:not([type=checkbox], [type=range]), select') ? getComputedStyle(e).fontSize : '16px'];
+                }).filter(([, width, height, letters]) => width < 24 || height < 44 || letters !== '16px');""")
+            folder = os.environ.get("DCGAND_SCREENSHOTS")
+            if folder:
+                self.page.screenshot_whole(os.path.join(folder, f"touch-{path.strip('#/').split('?')[0].replace('/', '-') or 'jobs'}.png"))
+            assert small == [], (path, small)
+        self.page.cdp("Emulation.setTouchEmulationEnabled", {"enabled": False})
+        self.page.size(1280, 900)
+
     def test_no_motion_for_who_wants_none(self):
         self.page.cdp("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]})
         moving = self.page.run("""
