@@ -107,11 +107,14 @@ export function panel({ runs, specs, empty, ctx, trailing = false }) {
 	}
 
 	function show() {
-		if (!anything())
-			replace(area, h('div', { class: 'blank muted' }, h('p', {}, empty())));
-		else if (plots[0].node.parentNode !== area)
+		const fresh = anything() && plots[0].node.parentNode !== area;
+		if (fresh)
 			replace(area, plots.map((plot) => plot.node));
+		else if (!anything())
+			replace(area, h('div', { class: 'blank muted' }, h('p', {}, empty())));
 		draw();
+		if (fresh)
+			plots.forEach((plot) => plot.placed());
 	}
 
 	/** What a run is asked for: the range with its margin, in steps. */

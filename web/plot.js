@@ -66,6 +66,13 @@ export class Plot {
 	show(row, on) {
 		row.hidden = !on;
 		row.button.setAttribute('aria-pressed', String(on));
+		if (this.node.isConnected)
+			this.redraw();
+	}
+
+	/** It has just come into the page: drawn before it is seen, so that nothing blinks. */
+	placed() {
+		this.chart?.resize();
 		this.redraw();
 	}
 

@@ -270,6 +270,21 @@ class Charts(Scene):
         self.page.click("[data-do=two]")
         self.page.wait("document.querySelectorAll('.pane img').length === 1", "one again")
 
+    def test_curves_come_without_a_blink(self):
+        """The first that is seen of the charts is what they show: in their width, and not that there is nothing."""
+        script = self.page.cdp("Page.addScriptToEvaluateOnNewDocument", {"source": """
+            window.first = null;
+            new MutationObserver(() => {
+                if (first === null && document.querySelector('.plot'))
+                    first = [...document.querySelectorAll('.plot')].map((plot) => {
+                        const canvas = plot.querySelector('canvas');
+                        return [plot.querySelector('.plot-none').hidden, canvas.clientWidth === canvas.parentNode.clientWidth, Chart.getChart(canvas).data.datasets[3].data.length > 0];
+                    });
+            }).observe(document, { childList: true, subtree: true });"""})["identifier"]
+        self.go(f"#/jobs/{self.others[0]}")
+        assert self.page.wait("first") == [[True] * 3] * 5, self.page.value("first")
+        self.page.cdp("Page.removeScriptToEvaluateOnNewDocument", {"identifier": script})
+
     def test_ticks_of_any_range_are_told_apart(self):
         """On each axis, from a blink to a year."""
         alike = self.page.command("POST", "/execute/async", {"args": [], "script": """
