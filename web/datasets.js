@@ -12,7 +12,8 @@ const FORMATS = [['auto', 'find out'], ['folder', 'folder of pictures'], ['idx',
 
 export function datasetsView({ signal }) {
 	const body = h('div', {});
-	const node = h('section', {}, h('h1', {}, 'Data sets'), body, register(load));
+	const node = h('section', {}, h('h1', {}, 'Data sets'), body);
+	const form = register(load);
 
 	async function load() {
 		if (!body.querySelector('.datasets'))
@@ -27,6 +28,7 @@ export function datasetsView({ signal }) {
 			if (!signal.aborted)
 				failed(body, body.querySelector('.datasets') !== null, error, load);
 		}
+		node.append(form); // below what takes its room first
 	}
 	load();
 	return { title: 'Data sets', node };

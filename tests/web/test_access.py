@@ -159,6 +159,21 @@ class Access(Scene):
         self.page.cdp("Emulation.setTouchEmulationEnabled", {"enabled": False})
         self.page.size(1280, 900)
 
+    def test_nothing_jumps_while_a_view_comes(self):
+        """The browser's own measure, cumulative layout shift (0.1 is called good); below what comes, the foot may move."""
+        script = self.page.cdp("Page.addScriptToEvaluateOnNewDocument", {"source": """
+            window.shifts = [];
+            new PerformanceObserver((list) => shifts.push(...list.getEntries())).observe({ type: 'layout-shift', buffered: true });"""})["identifier"]
+        for path, there in (("", "document.querySelector('.thumb img')"), ("#/datasets", "document.querySelector('.dataset img')"), ("#/new?dataset=squares", "document.querySelector('.preview-box img')"),
+                            (f"#/jobs/{self.done[0]}", "document.querySelector('.pane img')?.naturalWidth > 0 && document.querySelector('[data-checkpoint]') && document.querySelector('.plot canvas')")):
+            self.go(path)
+            self.page.wait(there, path)
+            shift = self.page.command("POST", "/execute/async", {"args": [], "script": """
+                const done = arguments[0];
+                requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => done(shifts.reduce((sum, s) => sum + s.value, 0)))));"""})
+            assert shift < 0.1, (path, shift)
+        self.page.cdp("Page.removeScriptToEvaluateOnNewDocument", {"identifier": script})
+
     def test_no_motion_for_who_wants_none(self):
         self.page.cdp("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]})
         moving = self.page.run("""
