@@ -10,10 +10,10 @@ import { datasetLine } from './form.js';
 
 const FORMATS = [['auto', 'find out'], ['folder', 'folder of pictures'], ['idx', 'IDX (MNIST)'], ['cifar10', 'CIFAR-10 binary'], ['cifar100', 'CIFAR-100 binary']];
 
-export function datasetsView({ signal }) {
+export function datasetsView({ query, setQuery, signal }) {
 	const body = h('div', {});
 	const node = h('section', {}, h('h1', {}, 'Data sets'), body);
-	const form = register(load);
+	const form = register(load, query, setQuery);
 
 	async function load() {
 		if (!body.querySelector('.datasets'))
@@ -80,12 +80,15 @@ async function remove(d, path, reload) {
 	}
 }
 
-function register(reload) {
+/** What is typed is in the address, so that it survives a reload. */
+function register(reload, query, setQuery) {
+	const note = () => setQuery(Object.fromEntries(rows.map((row) => [row.name, row.get() === row.fallback ? '' : row.get() ?? ''])));
 	const rows = [
-		makeField('name', { type: 'string', maxLength: 63, description: 'Small letters, digits, dots, dashes and underscores.' }),
-		makeField('path', { type: 'string', description: 'A file or folder on the daemon’s machine, below one of its data set roots (--dataset-root).' }, {}),
-		makeField('format', { type: 'string', default: 'auto', description: 'What the files are.' }, { options: FORMATS.map(([value, text]) => ({ value, text })) }),
+		makeField('name', { type: 'string', maxLength: 63, description: 'Small letters, digits, dots, dashes and underscores.' }, { onchange: note }),
+		makeField('path', { type: 'string', description: 'A file or folder on the daemon’s machine, below one of its data set roots (--dataset-root).' }, { onchange: note }),
+		makeField('format', { type: 'string', default: 'auto', description: 'What the files are.' }, { options: FORMATS.map(([value, text]) => ({ value, text })), onchange: note }),
 	];
+	rows.forEach((row) => query.has(row.name) && row.set(query.get(row.name)));
 	const submit = h('button', { type: 'submit', class: 'primary' }, 'Register');
 	const error = h('p', { class: 'field-error', role: 'alert' });
 
@@ -99,6 +102,7 @@ function register(reload) {
 			const made = await api.post('/datasets', object, { timeout: 600000 });
 			announce(`${made.name} was registered`);
 			rows.forEach((row) => row.set(row.fallback));
+			note();
 			reload();
 		} catch (e) {
 			const unplaced = (e.fields ?? []).filter(({ pointer, detail }) => {

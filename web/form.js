@@ -170,6 +170,7 @@ function buildForm(schema, datasets, lists, values, setQuery) {
 		field.touched = true;
 		field.mark();
 	}
+	all.open = [...fields.values()].some(({ node }) => all.contains(node) && node.classList.contains('changed'));
 	showDataset();
 	changed();
 	if (datasets.length > 0)

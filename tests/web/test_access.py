@@ -90,6 +90,7 @@ class Access(Scene):
         flip = self.page.value("document.querySelector('[name=flip]').checked")
         self.page.reload()
         self.page.wait("document.querySelector('.job-form')")
+        assert self.page.value("document.querySelector('[name=flip]').checkVisibility()"), "what was changed is not folded away"
         fields = self.page.value("[...['name', 'batch_size'].map((n) => document.querySelector(`[name=${n}]`).value), document.querySelector('[name=flip]').checked]")
         assert fields == ["typed", "1", flip], fields
 

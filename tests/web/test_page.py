@@ -52,9 +52,14 @@ class Scenario(Scene):
         self.page.click("form.card .primary")
         self.page.wait("document.querySelector('form.card .field-error:not(:empty)')", "why it was refused")
         self.page.type("[name=path]", "squares/")
+        self.page.reload()
+        self.page.wait("document.querySelector('form.card')")
+        typed = self.page.value("['name', 'path', 'format'].map((n) => document.querySelector(`[name=${n}]`).value)")
+        assert typed == ["squares", "squares/", "auto"], f"what was typed survives a reload: {typed}"
         self.page.click("form.card .primary")
         self.page.wait("document.querySelector('[data-dataset=squares]')", "the new data set")
         self.page.wait("document.querySelector('[data-dataset=squares] img')?.naturalWidth > 0", "its preview")
+        assert self.page.value("location.hash") == "#/datasets"
         self.page.console()  # the refusal is in there
 
     def test_a_wrong_field_is_told_beside_it(self):
@@ -171,6 +176,9 @@ class Scenario(Scene):
         self.page.wait(f"{DRAWN}.src !== {before!r} && {DRAWN}.naturalWidth > 0", "the next seed's picture")
         assert self.contents() == eight
         assert "seed=8" in self.page.value("location.hash")
+        self.page.reload()
+        self.page.wait(f"{DRAWN}?.naturalWidth > 0", "the picture after the reload")
+        assert self.contents() == eight
 
     def test_a_second_job_is_seen_from_the_list(self):
         """It does not end by itself: what follows has all the time it needs."""
