@@ -39,19 +39,22 @@ export function chartOf(plot) {
 				},
 			},
 		},
-		// The guides are behind the lines: their texts must not hide what was measured.
-		plugins: [{ id: 'marks', beforeDatasetsDraw: () => drawGuides(plot), afterDatasetsDraw: () => drawPointer(plot) }],
+		plugins: [{ id: 'marks', beforeDatasetsDraw: () => drawGuides(plot), afterDatasetsDraw: () => {
+			nameGuides(plot);
+			drawPointer(plot);
+		} }],
 	};
 }
 
+/** Those that are in sight, each with its height in pixels. */
+function guidesOf({ guides, chart: { chartArea: { top, bottom }, scales: { y } } }) {
+	return guides.map((guide) => ({ ...guide, at: y.getPixelForValue(guide.y) })).filter(({ at }) => at > top + 12 && at < bottom);
+}
+
 function drawGuides(plot) {
-	const { ctx, chartArea: { left, right, top, bottom }, scales: { y } } = plot.chart;
+	const { ctx, chartArea: { left, right } } = plot.chart;
 	ctx.save();
-	ctx.font = '11px system-ui, sans-serif';
-	for (const guide of plot.guides) {
-		const at = y.getPixelForValue(guide.y);
-		if (!(at > top + 12 && at < bottom))
-			continue;
+	for (const { at } of guidesOf(plot)) {
 		ctx.strokeStyle = css('--muted');
 		ctx.lineWidth = 1;
 		ctx.setLineDash([2, 4]);
@@ -59,9 +62,23 @@ function drawGuides(plot) {
 		ctx.moveTo(left, at);
 		ctx.lineTo(right, at);
 		ctx.stroke();
-		const text = right - left < 420 ? guide.short : guide.text;
-		ctx.fillStyle = css('--muted');
-		ctx.fillText(text, right - ctx.measureText(text).width - 4, at - 5);
+	}
+	ctx.restore();
+}
+
+/** Over the lines, or they could not be read; at the left, where no hand waits for the newest. */
+function nameGuides(plot) {
+	const { ctx, chartArea: { left, right } } = plot.chart;
+	ctx.save();
+	ctx.font = '11px system-ui, sans-serif';
+	ctx.lineJoin = 'round';
+	ctx.lineWidth = 3;
+	ctx.strokeStyle = css('--card');
+	ctx.fillStyle = css('--muted');
+	for (const { at, short, text } of guidesOf(plot)) {
+		const name = right - left < 420 ? short : text;
+		ctx.strokeText(name, left + 6, at - 5);
+		ctx.fillText(name, left + 6, at - 5);
 	}
 	ctx.restore();
 }

@@ -302,18 +302,31 @@ class Charts(Scene):
             }, (e) => done(String(e)));"""})
         assert alike == [], alike[:5]
 
-    def test_guides_are_behind_the_lines(self):
+    def test_guides_hide_nothing_of_the_newest(self):
+        """Dotted lines are behind what was measured, and their names not over its newest end."""
         self.go(f"#/jobs/{self.others[0]}")
         self.drawn()
         order = self.page.run(f"""
             const chart = {CHART.format(0)}, {{ ctx }} = chart, {{ fillText, stroke }} = ctx, order = [];
-            ctx.fillText = (text, ...at) => {{ order.push(text); fillText.call(ctx, text, ...at); }};
-            ctx.stroke = (...path) => {{ order.push(ctx.strokeStyle === chart.data.datasets[3].borderColor ? 'line' : ''); stroke.call(ctx, ...path); }};
+            const middle = (chart.chartArea.left + chart.chartArea.right) / 2, colours = [3, 7].map((i) => chart.data.datasets[i].borderColor);
+            ctx.fillText = (text, x, y) => {{ if (text.includes('ln 2')) order.push(x + ctx.measureText(text).width < middle ? text : 'too far right'); fillText.call(ctx, text, x, y); }};
+            ctx.stroke = (...path) => {{ order.push(colours.includes(ctx.strokeStyle) ? 'line' : ctx.getLineDash().join() === '2,4' ? 'dots' : 'grid'); stroke.call(ctx, ...path); }};
             chart.draw();
             delete ctx.fillText;
             delete ctx.stroke;
-            return order.filter((what) => what === 'line' || what.includes('ln 2'));""")
-        assert order[:2] == ["D cannot tell: 2 ln 2", "ln 2"] and "line" in order[2:] and len(set(order[2:])) == 1, order
+            return order;""")
+        assert order.count("dots") == 2 and "line" in order, order
+        assert order.index("line") > max(i for i, what in enumerate(order) if what == "dots"), order
+        assert order[-2:] == ["D cannot tell: 2 ln 2", "ln 2"], order
+
+    def test_a_zoom_between_two_scores_shows_the_line_between_them(self):
+        per_epoch = self.ask(f"/jobs/{self.others[0]}")["steps_per_epoch"]
+        swd = [p["last"] for p in self.ask(f"/jobs/{self.others[0]}/metrics?series=swd")["series"]["swd"]["points"]]
+        for log in ("", "&log=1"):
+            self.go(f"#/jobs/{self.others[0]}?from={per_epoch + 5}&to={2 * per_epoch - 5}{log}")
+            self.drawn()
+            low, high = self.page.value(f"[{CHART.format(2)}.scales.y.min, {CHART.format(2)}.scales.y.max]")
+            assert low <= min(swd) and high >= max(swd), (low, high, swd)
 
     def test_jobs_are_chosen_from_the_list(self):
         self.go("")
