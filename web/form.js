@@ -7,6 +7,7 @@ import { h, replace, loading, failure, setText, busy, announce } from './dom.js'
 import * as f from './format.js';
 import * as api from './api.js';
 import { put } from './state.js';
+import { curlCommand } from './session.js';
 import { pixelPicture } from './picture.js';
 import { COMMON, grouped, label } from './fields.js';
 import { makeField } from './field.js';
@@ -182,9 +183,4 @@ function buildForm(schema, datasets, lists, values, setQuery) {
 
 export function datasetLine(d) {
 	return [f.plural(d.count, 'picture'), `${d.width}×${d.height}`, d.channels === 1 ? 'grey' : 'colour', d.classes > 0 && f.plural(d.classes, 'class', 'classes')].filter(Boolean).join(' · ');
-}
-
-function curlCommand(object) {
-	const quoted = JSON.stringify(object).replaceAll("'", "'\\''");
-	return `curl ${location.origin}/jobs \\\n  -H 'Content-Type: application/json' \\\n  -d '${quoted}'`;
 }

@@ -4,6 +4,7 @@ import { h, replace, loading, failed, setText, toast } from './dom.js';
 import * as f from './format.js';
 import { bus, ready } from './events.js';
 import { changes, loadJobs } from './state.js';
+import { curlCommand } from './session.js';
 import { jobRow } from './job_row.js';
 import { compareHref, readIds, MOST_RUNS } from './compare.js';
 
@@ -167,8 +168,8 @@ function empty(state, clear) {
 	return h('div', { class: 'blank' },
 		h('img', { src: 'icon.svg', alt: '', width: 56, height: 56 }),
 		h('h2', {}, 'No jobs yet'),
-		h('p', {}, 'A job trains a DCGAN on a data set: choose one, and watch it learn to draw.'),
+		h('p', {}, 'A job trains a DCGAN on a data set: watch it learn to draw.'),
 		h('a', { class: 'button primary', 'data-needs': 'write', href: '#/new' }, 'Start a job'),
-		h('p', { class: 'muted' }, 'Or from a terminal:'),
-		h('pre', {}, h('code', {}, `curl ${location.origin}/jobs \\\n  -H 'Content-Type: application/json' \\\n  -d '{"dataset":"fashion-mnist"}'`)));
+		h('p', { class: 'muted', 'data-needs': 'write' }, 'Or from a terminal:'),
+		h('pre', { 'data-needs': 'write' }, h('code', {}, curlCommand({ dataset: 'fashion-mnist' }))));
 }

@@ -18,6 +18,12 @@ export function locked() {
 	return who !== null && who.needed && who.scope === null;
 }
 
+/** How a job's object is posted from a terminal. */
+export function curlCommand(object) {
+	const quoted = JSON.stringify(object).replaceAll("'", "'\\''");
+	return [`curl ${location.origin}/jobs`, ...(who?.needed ? ['-H "Authorization: Bearer $TOKEN"'] : []), "-H 'Content-Type: application/json'", `-d '${quoted}'`].join(' \\\n  ');
+}
+
 function take(answer) {
 	const before = who;
 	who = answer;
