@@ -12,7 +12,7 @@ from scene import Scene, play  # noqa: E402
 
 AXE = ("axe-core", "4.10.3", "axe.min.js")
 LOOKS = ["color-contrast", "target-size", "scrollable-region-focusable", "link-in-text-block"]  # what colours and widths change
-ESCAPE = "\ue00c"
+ESCAPE, TAB, ENTER = "\ue00c", "\ue004", "\ue007"
 CHECK = """
     const [rules, done] = arguments;
     axe.run(document, { resultTypes: ['violations'], ...(rules ? { runOnly: rules } : {}) }).then(({ violations }) => done(violations.map((v) =>
@@ -158,6 +158,36 @@ class Access(Scene):
                 self.page.screenshot_whole(os.path.join(folder, f"touch-{path.strip('#/').split('?')[0].replace('/', '-') or 'jobs'}.png"))
             assert small == [], (path, small)
         self.page.cdp("Emulation.setTouchEmulationEnabled", {"enabled": False})
+        self.page.size(1280, 900)
+
+    def test_the_keyboard_alone_reaches_everything(self):
+        """Tab comes by all there is, each is seen to have the focus, and nothing lies over it; on a phone's size, where bars cover most."""
+        self.page.size(360, 740)
+        both = ",".join(map(str, self.done))
+        for path, there in ((f"#/jobs?pick={both}", "document.querySelector('.pick-bar .primary')"),
+                            (f"#/jobs/{self.done[0]}", "document.querySelector('.plot canvas') && document.querySelector('[data-checkpoint]') && document.querySelector('.pane img')"),
+                            ("#/new?dataset=squares&flip=true", "document.querySelector('.job-form')"), (f"#/compare?jobs={both}", "document.querySelector('.plot canvas')")):
+            self.go(path)
+            self.page.wait(there, path)
+            all_there = self.page.run("""
+                window.todo = new Set([...document.querySelectorAll('a[href], button, input, select, summary, [tabindex="0"]')].filter((e) => e.checkVisibility() && !e.disabled));
+                return todo.size;""")
+            self.page.press(TAB)
+            assert self.page.value("document.activeElement.className") == "skip", "first a way past the navigation"
+            poor = []
+            for _ in range(all_there):
+                poor += self.page.run("""
+                    const e = document.activeElement, { outlineStyle, outlineWidth } = getComputedStyle(e), { left, top, width, height } = e.getBoundingClientRect();
+                    const above = document.elementFromPoint(left + Math.min(width, innerWidth) / 2, top + Math.min(height, 20) / 2);
+                    todo.delete(e);
+                    return (outlineStyle === 'none' || parseFloat(outlineWidth) < 1 ? ['without a mark: ' + e.outerHTML.slice(0, 80)] : [])
+                        .concat(above && (e.contains(above) || above.contains(e)) ? [] : [`covered by ${above?.className ?? 'the edge'}: ${e.outerHTML.slice(0, 80)}`]);""")
+                self.page.press(TAB)
+            assert poor == [], (path, poor)
+            assert self.page.value("[...todo].map((e) => e.outerHTML.slice(0, 80))") == [], path
+        self.page.run("document.querySelector('.skip').focus()")
+        self.page.press(ENTER)
+        assert self.page.value("document.activeElement.id") == "main"
         self.page.size(1280, 900)
 
     def test_nothing_jumps_while_a_view_comes(self):
