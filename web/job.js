@@ -73,7 +73,7 @@ export function jobView(ctx) {
 			fact(4, 'Started', f.when(job.started_at));
 			fact(5, 'Ended', f.when(job.finished_at));
 		} else {
-			fact(4, 'Images/s', f.rate(job.images_per_s));
+			fact(4, 'Images/s', f.rate(job.state === 'running' ? job.images_per_s : null));
 			fact(5, 'Time left', f.duration(job.eta_s));
 		}
 		showWhy(job);

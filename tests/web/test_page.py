@@ -132,6 +132,7 @@ class Scenario(Scene):
         self.page.wait(f"{STATE} === 'paused'", "paused after the reload")
         self.page.wait(f"{STEP} === {step}", "the curve after the reload")
         self.page.wait(f"{PICTURE}?.naturalWidth > 0", "the picture after the reload")
+        assert self.page.value("[...document.querySelectorAll('.facts dd')].slice(4).map((e) => e.textContent)") == ["–", "–"], "no speed at rest"
         self.page.click("[data-action=resume]")
         self.page.wait(f"{STATE} === 'running'", "running again")
         self.page.wait(f"{STEP} > {step}", "the curve goes on")
