@@ -9,7 +9,7 @@ import * as api from './api.js';
 import { put } from './state.js';
 import { curlCommand } from './session.js';
 import { pixelPicture } from './picture.js';
-import { COMMON, grouped, label } from './fields.js';
+import { COMMON, grouped, label, paramsOf } from './fields.js';
 import { makeField } from './field.js';
 
 export function formView({ query, signal, setQuery }) {
@@ -36,9 +36,9 @@ export function formView({ query, signal, setQuery }) {
 
 /** What the address asks for: ?copy=job, ?dataset=, ?from_checkpoint= */
 function initial(query, source, datasets) {
-	const values = source ? { ...source.params } : { dataset: (datasets.find((d) => d.builtin) ?? datasets[0])?.name };
-	if (source?.params.name)
-		values.name = `${source.params.name} again`.slice(0, 60);
+	const values = source ? paramsOf(source) : { dataset: (datasets.find((d) => d.builtin) ?? datasets[0])?.name };
+	if (source?.name)
+		values.name = `${source.name} again`.slice(0, 60);
 	for (const [key, value] of query)
 		if (key !== 'copy')
 			values[key] = key === 'from_checkpoint' ? Number(value) : value === 'true' ? true : value === 'false' ? false : value;

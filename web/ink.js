@@ -10,7 +10,7 @@ export function chartOf(plot) {
 	const common = { parsing: false, pointRadius: 0, pointHitRadius: 0, borderJoinStyle: 'round', tension: 0, borderWidth: 0, fill: false };
 	// Options of points are the same for all of a dataset, and never functions: Chart.js would work them out for each.
 	const lines = plot.rows.flatMap(() => [{ ...common }, { ...common, fill: '-1' }, { ...common, borderWidth: 1 }, { ...common, borderWidth: 1.75 }]);
-	const dots = plot.rows.map(() => ({ ...common, showLine: false, pointRadius: 2.5, data: [] }));
+	const dots = plot.rows.map(() => ({ ...common, showLine: false, pointRadius: 2.5, clip: 4, data: [] }));
 	const most = (scale, each) => Math.max(2, Math.floor((scale.axis === 'x' ? scale.chart.width : scale.chart.height) / each));
 	const spaced = (values) => values.map((value) => ({ value }));
 	return {

@@ -10,7 +10,7 @@ import { curves } from './curves.js';
 import { samples } from './samples.js';
 import { checkpoints } from './checkpoints.js';
 import { log } from './log.js';
-import { grouped, label, COMMON, GROUPS } from './fields.js';
+import { grouped, label, paramsOf, COMMON, GROUPS } from './fields.js';
 
 export function jobView(ctx) {
 	const { id, signal, setTitle } = ctx;
@@ -104,14 +104,14 @@ export function jobView(ctx) {
 	}
 
 	function showParams(job) {
-		const key = JSON.stringify(job.params);
+		const now = paramsOf(job), key = JSON.stringify(now);
 		if (params.dataset.key === key)
 			return;
 		params.dataset.key = key;
-		const groups = grouped(Object.keys(job.params), [['Job', COMMON], ...GROUPS]);
+		const groups = grouped(Object.keys(now), [['Job', COMMON], ...GROUPS]);
 		replace(params, params.querySelector('summary'),
 			h('div', { class: 'param-groups' }, groups.map(([title, names]) => h('div', {}, h('h3', {}, title),
-				h('dl', {}, names.map((name) => h('div', { title: name }, h('dt', {}, label(name)), h('dd', {}, f.value(job.params[name])))))))),
+				h('dl', {}, names.map((name) => h('div', { title: name }, h('dt', {}, label(name)), h('dd', {}, f.value(now[name])))))))),
 			h('a', { class: 'button', 'data-needs': 'write', href: `#/new?copy=${job.id}` }, 'New job with these'));
 	}
 

@@ -278,7 +278,7 @@ class Charts(Scene):
                 if (first === null && document.querySelector('.plot'))
                     first = [...document.querySelectorAll('.plot')].map((plot) => {
                         const canvas = plot.querySelector('canvas');
-                        return [plot.querySelector('.plot-none').hidden, canvas.clientWidth === canvas.parentNode.clientWidth, Chart.getChart(canvas).data.datasets[3].data.length > 0];
+                        return [plot.querySelector('.plot-none').hidden, Math.abs(canvas.clientWidth - canvas.parentNode.clientWidth) <= 1, Chart.getChart(canvas).data.datasets[3].data.length > 0];
                     });
             }).observe(document, { childList: true, subtree: true });"""})["identifier"]
         self.go(f"#/jobs/{self.others[0]}")

@@ -328,9 +328,11 @@ class Scenario(Scene):
         self.page.click(f"[data-pin='{row}']")
         self.page.wait(f"document.querySelector('[data-checkpoint=\"{row}\"] .tag')?.textContent === 'pinned'", "the pinned checkpoint")
         assert self.ask(f"/checkpoints/{row}")["pinned"] is True
-        self.service.patch(f"/jobs/{self.job}", {"note": "looks good", "tags": ["keep"]})
+        self.service.patch(f"/jobs/{self.job}", {"note": "looks good", "tags": ["keep"], "name": "renamed"})
         self.page.wait("document.querySelector('.note').textContent === 'looks good'", "the note")
         self.page.wait("document.querySelector('.tags .tag').textContent === 'keep'", "the tag")
+        name = "[...document.querySelectorAll('.params dt')].find((e) => e.textContent === 'Name').nextSibling.textContent"
+        self.page.wait(f"document.querySelector('h1').textContent === 'renamed' && {name} === 'renamed'", "the name, among the parameters, too")
 
     def test_a_pinned_job_is_not_deleted(self):
         self.page.click("[data-action=pin]")
