@@ -384,6 +384,7 @@ class Charts(Scene):
     def test_a_job_is_taken_away_and_comes_back(self):
         self.page.click(f"[data-run='{self.others[0]}'] button")
         self.page.wait("document.querySelector('.blank h2')?.textContent === 'Choose another job'", "what to do with one")
+        assert self.page.value("document.activeElement.matches('.chosen select')"), "the focus stays where jobs are chosen"
         self.page.run("history.back()")
         self.drawn()
         assert self.page.value("document.querySelectorAll('.chip').length") == 2
