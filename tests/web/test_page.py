@@ -242,6 +242,26 @@ class Scenario(Scene):
         self.page.wait(f"({row}) !== {seen!r}", "progress after the first tab was closed")
         assert locks() == [1, 0], locks()
 
+    def test_without_locks_a_hidden_tab_gives_its_stream_back(self):
+        """As over plain HTTP from another machine, where browsers have none."""
+        script = self.page.cdp("Page.addScriptToEvaluateOnNewDocument", {"source": "Object.defineProperty(Navigator.prototype, 'locks', { value: undefined });"})["identifier"]
+        self.go("")
+        row = f"document.querySelector('[data-job=\"{self.job}\"] .progress-left')?.textContent"
+        seen = self.page.wait(f"navigator.locks === undefined && /step/.test({row}) && {row}", "the job")
+        self.page.wait(f"({row}) !== {seen!r}", "progress")
+        first = self.page.here()
+        self.page.tab()
+        end = time.monotonic() + 60
+        while "\ndcgand_event_streams 0\n" not in self.service.get("/metrics").body.decode():
+            assert time.monotonic() < end, "its stream is still open"
+            time.sleep(0.1)
+        self.page.close_tab()
+        self.page.switch(first)
+        self.page.wait("!document.hidden")
+        seen = self.page.value(row)
+        self.page.wait(f"({row}) !== {seen!r}", "progress when it is seen again")
+        self.page.cdp("Page.removeScriptToEvaluateOnNewDocument", {"identifier": script})
+
     def test_a_lost_connection_is_told_and_mended(self):
         self.go(f"#/jobs/{self.job}")
         self.page.wait(f"{STATE} === 'running' && {STEP} > 0")
