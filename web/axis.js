@@ -79,7 +79,7 @@ export const AXES = {
 		label: 'Time since the first step', least: 0.5,
 		x: (run, step) => run.timeOf(step),
 		step: (run, x) => run.stepAt(x),
-		text: (x) => `after ${f.duration(x)}`,
+		text: (x) => `after ${x < 10 ? `${Number(x.toFixed(1))} s` : f.duration(x)}`,
 		ticks: timeTicks,
 		tick: (x, step) => clockTick(x, step),
 		url: (x) => String(Number(x.toFixed(2))),
@@ -89,7 +89,7 @@ export const AXES = {
 /** 0:05, 12:30, 3:15 h: as short as the distance of the ticks allows. */
 function clockTick(seconds, step) {
 	if (step < 1)
-		return `${Number(seconds.toFixed(1))} s`;
+		return `${Number(seconds.toFixed(Math.ceil(-Math.log10(step) - 1e-9)))} s`;
 	const s = Math.round(seconds), pad = (n) => String(n).padStart(2, '0');
 	if (step >= 86400)
 		return `${s / 86400} d`;

@@ -48,6 +48,8 @@ export function compareView(ctx) {
 		shown = new AbortController();
 		const { signal } = shown;
 		replace(body, loading('Loading the jobs…'));
+		if (ids.every((id) => jobs.has(id)))
+			choose(ids.map((id) => jobs.get(id)), [...jobs.values()]);
 		try {
 			await ready;
 			const page = await api.get('/jobs?limit=200', { signal });
@@ -94,11 +96,14 @@ export function compareView(ctx) {
 				} }, '×'));
 		});
 		const rest = all.filter((job) => !ids.includes(job.id));
-		const add = h('select', { 'aria-label': 'Add a job', disabled: ids.length >= MOST_RUNS || rest.length === 0 },
-			h('option', { value: '' }, ids.length >= MOST_RUNS ? `At most ${MOST_RUNS} jobs` : rest.length === 0 ? 'No other job' : 'Add a job…'),
+		const add = h('select', { 'aria-label': 'Add a job', disabled: ids.length >= MOST_RUNS, hidden: rest.length === 0 },
+			h('option', { value: '' }, ids.length >= MOST_RUNS ? `At most ${MOST_RUNS} jobs` : 'Add a job…'),
 			rest.map((job) => h('option', { value: job.id }, `#${job.id}${job.name ? ` ${job.name}` : ''} · ${job.dataset} · ${job.state}`)));
 		add.addEventListener('change', () => go([...ids, Number(add.value)]));
+		const focused = chosen.contains(document.activeElement);
 		replace(chosen, items.length > 0 && h('ul', { class: 'chips' }, items), add);
+		if (focused)
+			[add, ...chosen.querySelectorAll('button')].find((e) => e.checkVisibility() && !e.disabled)?.focus();
 	}
 
 	function sections(list, signal) {

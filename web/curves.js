@@ -39,7 +39,7 @@ export function curves(ctx) {
 				{ id: 'images_per_s', label: 'Images a second', colour: '--plot-extra' }]) },
 		],
 	});
-	const csv = h('button', { type: 'button', class: 'quiet' }, 'CSV');
+	const csv = h('button', { type: 'button', class: 'quiet', 'data-do': 'csv' }, 'CSV');
 	csv.addEventListener('click', () => download(ctx.id, csv));
 	return h('section', { class: 'card curves', 'aria-labelledby': 'curves-title' },
 		h('div', { class: 'card-head' }, h('h2', { id: 'curves-title' }, 'Curves'), csv),

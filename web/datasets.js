@@ -1,6 +1,6 @@
 // The data sets the daemon knows, with a look at each, and the form that registers one.
 
-import { h, replace, loading, failure, setText, busy, toast, announce } from './dom.js';
+import { h, replace, loading, failed, setText, busy, toast, announce } from './dom.js';
 import * as f from './format.js';
 import * as api from './api.js';
 import { confirm } from './actions.js';
@@ -10,12 +10,14 @@ import { datasetLine } from './form.js';
 
 const FORMATS = [['auto', 'find out'], ['folder', 'folder of pictures'], ['idx', 'IDX (MNIST)'], ['cifar10', 'CIFAR-10 binary'], ['cifar100', 'CIFAR-100 binary']];
 
-export function datasetsView({ signal }) {
+export function datasetsView({ query, setQuery, signal }) {
 	const body = h('div', {});
-	const node = h('section', {}, h('h1', {}, 'Data sets'), body, register(load));
+	const node = h('section', {}, h('h1', {}, 'Data sets'), body);
+	const form = register(load, query, setQuery);
 
 	async function load() {
-		replace(body, loading('Loading the data sets…'));
+		if (!body.querySelector('.datasets'))
+			replace(body, loading('Loading the data sets…'));
 		try {
 			const list = await api.getAll('/datasets', 'datasets', { signal });
 			replace(body, list.length > 0
@@ -24,8 +26,9 @@ export function datasetsView({ signal }) {
 					h('p', {}, 'Register a folder of pictures below. With Debian’s dataset-fashion-mnist installed, Fashion-MNIST is here by itself.')));
 		} catch (error) {
 			if (!signal.aborted)
-				replace(body, failure(error, load));
+				failed(body, body.querySelector('.datasets') !== null, error, load);
 		}
+		node.append(form); // below what takes its room first
 	}
 	load();
 	return { title: 'Data sets', node };
@@ -77,12 +80,15 @@ async function remove(d, path, reload) {
 	}
 }
 
-function register(reload) {
+/** What is typed is in the address, so that it survives a reload. */
+function register(reload, query, setQuery) {
+	const note = () => setQuery(Object.fromEntries(rows.map((row) => [row.name, row.get() === row.fallback ? '' : row.get() ?? ''])));
 	const rows = [
-		makeField('name', { type: 'string', maxLength: 63, description: 'Small letters, digits, dots, dashes and underscores.' }),
-		makeField('path', { type: 'string', description: 'A file or folder on the daemon’s machine, below one of its data set roots (--dataset-root).' }, {}),
-		makeField('format', { type: 'string', default: 'auto', description: 'What the files are.' }, { options: FORMATS.map(([value, text]) => ({ value, text })) }),
+		makeField('name', { type: 'string', maxLength: 63, description: 'Small letters, digits, dots, dashes and underscores.' }, { onchange: note }),
+		makeField('path', { type: 'string', description: 'A file or folder on the daemon’s machine, below one of its data set roots (--dataset-root).' }, { onchange: note }),
+		makeField('format', { type: 'string', default: 'auto', description: 'What the files are.' }, { options: FORMATS.map(([value, text]) => ({ value, text })), onchange: note }),
 	];
+	rows.forEach((row) => query.has(row.name) && row.set(query.get(row.name)));
 	const submit = h('button', { type: 'submit', class: 'primary' }, 'Register');
 	const error = h('p', { class: 'field-error', role: 'alert' });
 
@@ -96,6 +102,7 @@ function register(reload) {
 			const made = await api.post('/datasets', object, { timeout: 600000 });
 			announce(`${made.name} was registered`);
 			rows.forEach((row) => row.set(row.fallback));
+			note();
 			reload();
 		} catch (e) {
 			const unplaced = (e.fields ?? []).filter(({ pointer, detail }) => {
@@ -103,7 +110,7 @@ function register(reload) {
 				row?.setError(detail);
 				return !row;
 			});
-			setText(error, [e.message, ...unplaced.map((x) => `${x.pointer.slice(1)}: ${x.detail}`)].join('; '));
+			setText(error, [...(e.fields?.length > unplaced.length ? [] : [e.message]), ...unplaced.map((x) => `${x.pointer.slice(1)}: ${x.detail}`)].join('; '));
 			form.querySelector('[aria-invalid]')?.focus();
 		}
 		busy(submit, false);

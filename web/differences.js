@@ -2,12 +2,13 @@
 
 import { h, replace, setText } from './dom.js';
 import * as f from './format.js';
-import { grouped, label, COMMON, GROUPS } from './fields.js';
+import { grouped, label, paramsOf, COMMON, GROUPS } from './fields.js';
 
 export function differences(list, { query, setQuery, onRestore }) {
-	const names = [...new Set(list.flatMap((job) => Object.keys(job.params)))];
+	const params = list.map(paramsOf);
+	const names = [...new Set(params.flatMap((each) => Object.keys(each)))];
 	const ordered = grouped(names, [['Job', COMMON], ...GROUPS]).flatMap(([, members]) => members);
-	const differs = (name) => new Set(list.map((job) => JSON.stringify(job.params[name] ?? null))).size > 1;
+	const differs = (name) => new Set(params.map((each) => JSON.stringify(each[name] ?? null))).size > 1;
 	const all = h('input', { type: 'checkbox' });
 	const told = h('p', { class: 'muted small' });
 	const body = h('tbody', {});
@@ -16,7 +17,7 @@ export function differences(list, { query, setQuery, onRestore }) {
 		const rows = ordered.filter((name) => all.checked || differs(name));
 		replace(body, rows.map((name) => h('tr', { class: differs(name) ? 'differs' : null },
 			h('th', { scope: 'row', title: name }, label(name)),
-			list.map((job) => h('td', {}, f.value(job.params[name]))))));
+			params.map((each) => h('td', {}, f.value(each[name]))))));
 		const n = ordered.filter(differs).length;
 		setText(told, n === 0 ? 'All parameters are the same.' : `${f.plural(n, 'parameter differs', 'parameters differ')} of ${ordered.length}.`);
 	}

@@ -78,6 +78,19 @@ export function failure(error, retry) {
 		retry && h('button', { type: 'button', onclick: retry, 'data-retry': true }, 'Try again'));
 }
 
+/** Tells of a failed load: above what is shown already (keep), else in its place. */
+export function failed(body, keep, error, retry) {
+	recovered(body);
+	if (!keep)
+		body.replaceChildren();
+	body.prepend(failure(error, retry));
+}
+
+/** And that it is over. */
+export function recovered(body) {
+	body.querySelector(':scope > .callout.bad')?.remove();
+}
+
 /** A button that works: it keeps the focus, and clicks do nothing (see app.js). */
 export function busy(button, on) {
 	button.classList.toggle('busy', on);

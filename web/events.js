@@ -14,7 +14,8 @@ export const bus = new EventTarget();
 
 const TYPES = ['state', 'progress', 'metric', 'sample', 'checkpoint', 'score', 'log', 'job'];
 const NAME = 'dcgand-events';
-const SILENCE_MS = 45000; // after so long without an event ask whether the daemon is there
+const SILENCE_MS = 45000; // without an event: the stream may be dead
+const OPEN_MS = 10000;    // a stream that takes longer to open will not
 
 let channel = null;
 let source = null;
@@ -66,8 +67,13 @@ function deliver(type, id, detail) {
 function open() {
 	close();
 	const missed = lastId === null && online !== null;
+	retryTimer = setTimeout(() => {
+		setOnline(false);
+		open();
+	}, OPEN_MS);
 	source = new EventSource(lastId === null ? '/events' : `/events?after=${lastId}`);
 	source.onopen = () => {
+		clearTimeout(retryTimer);
 		heardAt = Date.now();
 		retryMs = 1000;
 		setOnline(true);
@@ -76,9 +82,9 @@ function open() {
 	};
 	source.onerror = () => {
 		setOnline(false);
+		clearTimeout(retryTimer);
 		// The browser retries by itself unless the answer was an HTTP error.
 		if (source.readyState === EventSource.CLOSED) {
-			clearTimeout(retryTimer);
 			retryTimer = setTimeout(open, retryMs);
 			retryMs = Math.min(retryMs * 2, 15000);
 		}
@@ -114,18 +120,11 @@ export function retryNow() {
 		channel?.postMessage({ kind: 'retry' });
 }
 
-/** A connection can die without a word (a laptop that slept): heartbeats are comments that
- * the page never sees, so after a silence ask. */
-async function watch() {
-	if (!source || !online || Date.now() - heardAt < SILENCE_MS)
-		return;
-	try {
-		const answer = await fetch('/healthz', { cache: 'no-store', signal: AbortSignal.timeout(5000) });
-		if (!answer.ok)
-			throw new Error(answer.statusText);
+/** A connection can die without a word (a laptop that slept, a proxy that forgot it), and the heartbeats are comments
+ * that the page never sees: after a silence read on in a new stream, which misses nothing and says whether anybody is there. */
+function watch() {
+	if (source && online && Date.now() - heardAt >= SILENCE_MS) {
 		heardAt = Date.now();
-	} catch {
-		setOnline(false);
 		open();
 	}
 }

@@ -26,6 +26,9 @@ const LABELS = {
 /** What 0 means where it is not a number like the others. */
 const ZERO = { size: 'as the data set', channels: 'as the data set' };
 
+/** As they are by now: a job's .params are what was submitted. */
+export const paramsOf = (job) => ({ ...job.params, name: job.name, priority: job.priority });
+
 export function label(name) {
 	return LABELS[name] ?? name.replaceAll('_', ' ').replace(/^./, (c) => c.toUpperCase());
 }

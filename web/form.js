@@ -7,8 +7,9 @@ import { h, replace, loading, failure, setText, busy, announce } from './dom.js'
 import * as f from './format.js';
 import * as api from './api.js';
 import { put } from './state.js';
+import { curlCommand } from './session.js';
 import { pixelPicture } from './picture.js';
-import { COMMON, grouped, label } from './fields.js';
+import { COMMON, grouped, label, paramsOf } from './fields.js';
 import { makeField } from './field.js';
 
 export function formView({ query, signal, setQuery }) {
@@ -35,9 +36,9 @@ export function formView({ query, signal, setQuery }) {
 
 /** What the address asks for: ?copy=job, ?dataset=, ?from_checkpoint= */
 function initial(query, source, datasets) {
-	const values = source ? { ...source.params } : { dataset: (datasets.find((d) => d.builtin) ?? datasets[0])?.name };
-	if (source?.params.name)
-		values.name = `${source.params.name} again`.slice(0, 60);
+	const values = source ? paramsOf(source) : { dataset: (datasets.find((d) => d.builtin) ?? datasets[0])?.name };
+	if (source?.name)
+		values.name = `${source.name} again`.slice(0, 60);
 	for (const [key, value] of query)
 		if (key !== 'copy')
 			values[key] = key === 'from_checkpoint' ? Number(value) : value === 'true' ? true : value === 'false' ? false : value;
@@ -125,7 +126,7 @@ function buildForm(schema, datasets, lists, values, setQuery) {
 				all.open = true;
 			return h('li', {}, h('button', { type: 'button', class: 'link', onclick: () => field.input.focus() }, label(name)), `: ${detail}`);
 		});
-		replace(summary, h('div', {}, h('strong', {}, 'The job was not started. '), h('span', {}, text), items.length > 0 && h('ul', {}, items)));
+		replace(summary, h('div', {}, h('strong', {}, 'The job was not started. '), items.length === 0 && h('span', {}, text), items.length > 0 && h('ul', {}, items)));
 		summary.hidden = false;
 		summary.scrollIntoView({ block: 'nearest' });
 		(form.querySelector('[aria-invalid]') ?? summary).focus();
@@ -170,6 +171,7 @@ function buildForm(schema, datasets, lists, values, setQuery) {
 		field.touched = true;
 		field.mark();
 	}
+	all.open = [...fields.values()].some(({ node }) => all.contains(node) && node.classList.contains('changed'));
 	showDataset();
 	changed();
 	if (datasets.length > 0)
@@ -181,9 +183,4 @@ function buildForm(schema, datasets, lists, values, setQuery) {
 
 export function datasetLine(d) {
 	return [f.plural(d.count, 'picture'), `${d.width}×${d.height}`, d.channels === 1 ? 'grey' : 'colour', d.classes > 0 && f.plural(d.classes, 'class', 'classes')].filter(Boolean).join(' · ');
-}
-
-function curlCommand(object) {
-	const quoted = JSON.stringify(object).replaceAll("'", "'\\''");
-	return `curl ${location.origin}/jobs \\\n  -H 'Content-Type: application/json' \\\n  -d '${quoted}'`;
 }

@@ -29,7 +29,7 @@ export function duration(seconds) {
 		return '–';
 	const s = Math.max(0, Math.round(seconds));
 	if (s < 60)
-		return `${s} s`;
+		return s < 1 ? 'under 1 s' : `${s} s`;
 	if (s < 3600)
 		return s < 600 ? `${Math.floor(s / 60)} min ${s % 60} s` : `${Math.round(s / 60)} min`;
 	const minutes = Math.round(s / 60);

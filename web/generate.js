@@ -28,6 +28,7 @@ export function generator({ query, setQuery, signal }, reload) {
 		h('div', { class: 'card-head' }, h('h2', { id: 'generate-title' }, 'Generate')), body);
 	let blobUrl = null; // what is shown
 	let wanted = Number(query.get('checkpoint')) || null;
+	let shown = wanted === null; // what the address names is drawn once, without a click
 
 	async function draw(again = false) {
 		setText(error, '');
@@ -96,6 +97,9 @@ export function generator({ query, setQuery, signal }, reload) {
 				replace(body, none);
 			else if (form.parentNode !== body)
 				replace(body, form, error, result);
+			if (!shown && keep === wanted && node.checkVisibility())
+				draw();
+			shown = true;
 		},
 		choose(id) {
 			wanted = id;

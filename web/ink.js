@@ -10,7 +10,7 @@ export function chartOf(plot) {
 	const common = { parsing: false, pointRadius: 0, pointHitRadius: 0, borderJoinStyle: 'round', tension: 0, borderWidth: 0, fill: false };
 	// Options of points are the same for all of a dataset, and never functions: Chart.js would work them out for each.
 	const lines = plot.rows.flatMap(() => [{ ...common }, { ...common, fill: '-1' }, { ...common, borderWidth: 1 }, { ...common, borderWidth: 1.75 }]);
-	const dots = plot.rows.map(() => ({ ...common, showLine: false, pointRadius: 2.5, data: [] }));
+	const dots = plot.rows.map(() => ({ ...common, showLine: false, pointRadius: 2.5, clip: 4, data: [] }));
 	const most = (scale, each) => Math.max(2, Math.floor((scale.axis === 'x' ? scale.chart.width : scale.chart.height) / each));
 	const spaced = (values) => values.map((value) => ({ value }));
 	return {
@@ -39,21 +39,22 @@ export function chartOf(plot) {
 				},
 			},
 		},
-		plugins: [{ id: 'marks', afterDatasetsDraw: () => {
-			drawGuides(plot);
+		plugins: [{ id: 'marks', beforeDatasetsDraw: () => drawGuides(plot), afterDatasetsDraw: () => {
+			nameGuides(plot);
 			drawPointer(plot);
 		} }],
 	};
 }
 
+/** Those that are in sight, each with its height in pixels. */
+function guidesOf({ guides, chart: { chartArea: { top, bottom }, scales: { y } } }) {
+	return guides.map((guide) => ({ ...guide, at: y.getPixelForValue(guide.y) })).filter(({ at }) => at > top + 12 && at < bottom);
+}
+
 function drawGuides(plot) {
-	const { ctx, chartArea: { left, right, top, bottom }, scales: { y } } = plot.chart;
+	const { ctx, chartArea: { left, right } } = plot.chart;
 	ctx.save();
-	ctx.font = '11px system-ui, sans-serif';
-	for (const guide of plot.guides) {
-		const at = y.getPixelForValue(guide.y);
-		if (!(at > top + 12 && at < bottom))
-			continue;
+	for (const { at } of guidesOf(plot)) {
 		ctx.strokeStyle = css('--muted');
 		ctx.lineWidth = 1;
 		ctx.setLineDash([2, 4]);
@@ -61,12 +62,23 @@ function drawGuides(plot) {
 		ctx.moveTo(left, at);
 		ctx.lineTo(right, at);
 		ctx.stroke();
-		const text = right - left < 420 ? guide.short : guide.text;
-		const width = ctx.measureText(text).width;
-		ctx.fillStyle = `${css('--card')}d9`; // so that lines behind do not disturb
-		ctx.fillRect(right - width - 8, at - 17, width + 8, 15);
-		ctx.fillStyle = css('--muted');
-		ctx.fillText(text, right - width - 4, at - 5);
+	}
+	ctx.restore();
+}
+
+/** Over the lines, or they could not be read; at the left, where no hand waits for the newest. */
+function nameGuides(plot) {
+	const { ctx, chartArea: { left, right } } = plot.chart;
+	ctx.save();
+	ctx.font = '11px system-ui, sans-serif';
+	ctx.lineJoin = 'round';
+	ctx.lineWidth = 3;
+	ctx.strokeStyle = css('--card');
+	ctx.fillStyle = css('--muted');
+	for (const { at, short, text } of guidesOf(plot)) {
+		const name = right - left < 420 ? short : text;
+		ctx.strokeText(name, left + 6, at - 5);
+		ctx.fillText(name, left + 6, at - 5);
 	}
 	ctx.restore();
 }

@@ -1,6 +1,6 @@
 // One job: how far it is, its curves, its samples, its checkpoints.
 
-import { h, replace, loading, failure, setText, toast } from './dom.js';
+import { h, replace, loading, failure, failed, recovered, setText, toast } from './dom.js';
 import * as f from './format.js';
 import { ready } from './events.js';
 import { jobs, changes, loadJob, FINAL } from './state.js';
@@ -10,7 +10,7 @@ import { curves } from './curves.js';
 import { samples } from './samples.js';
 import { checkpoints } from './checkpoints.js';
 import { log } from './log.js';
-import { grouped, label, COMMON, GROUPS } from './fields.js';
+import { grouped, label, paramsOf, COMMON, GROUPS } from './fields.js';
 
 export function jobView(ctx) {
 	const { id, signal, setTitle } = ctx;
@@ -26,7 +26,7 @@ export function jobView(ctx) {
 	const why = h('div', {});
 	const params = h('details', { class: 'card params', open: ctx.query.has('parameters') }, h('summary', {}, h('h2', {}, 'Parameters')));
 	const cells = [];
-	let built = false;
+	let parts = null; // AbortController of what is built
 
 	const node = h('section', { class: 'job' },
 		h('nav', { class: 'crumbs', 'aria-label': 'Breadcrumb' }, h('a', { href: '#/jobs' }, 'Jobs'), h('span', { 'aria-hidden': 'true' }, '/'), h('span', { 'aria-current': 'page' }, `#${id}`)),
@@ -44,15 +44,17 @@ export function jobView(ctx) {
 	}
 
 	function build() {
-		built = true;
-		const points = checkpoints(ctx);
+		parts = new AbortController();
+		const { signal: own } = parts;
+		const inner = { ...ctx, signal: own, onRestore: (restore) => ctx.onRestore((query) => own.aborted || restore(query)) };
+		const points = checkpoints(inner);
 		replace(body,
-			h('div', { class: 'title-row' }, h('div', { class: 'title' }, heading, pill.node), actions.node),
-			about, tags, note, why,
+			h('div', { class: 'title-row' }, h('div', {}, h('div', { class: 'title' }, heading, pill.node), about), actions.node),
+			tags, note, why,
 			h('div', { class: 'card' }, progress.node, facts),
 			h('div', { class: 'columns' },
-				curves(ctx),
-				h('div', { class: 'column' }, samples(ctx), points.generate, log(ctx))),
+				curves(inner),
+				h('div', { class: 'column' }, samples(inner), points.generate, log(inner))),
 			points.node, params);
 	}
 
@@ -71,7 +73,7 @@ export function jobView(ctx) {
 			fact(4, 'Started', f.when(job.started_at));
 			fact(5, 'Ended', f.when(job.finished_at));
 		} else {
-			fact(4, 'Images/s', f.rate(job.images_per_s));
+			fact(4, 'Images/s', f.rate(job.state === 'running' ? job.images_per_s : null));
 			fact(5, 'Time left', f.duration(job.eta_s));
 		}
 		showWhy(job);
@@ -102,45 +104,51 @@ export function jobView(ctx) {
 	}
 
 	function showParams(job) {
-		const key = JSON.stringify(job.params);
+		const now = paramsOf(job), key = JSON.stringify(now);
 		if (params.dataset.key === key)
 			return;
 		params.dataset.key = key;
-		const groups = grouped(Object.keys(job.params), [['Job', COMMON], ...GROUPS]);
+		const groups = grouped(Object.keys(now), [['Job', COMMON], ...GROUPS]);
 		replace(params, params.querySelector('summary'),
 			h('div', { class: 'param-groups' }, groups.map(([title, names]) => h('div', {}, h('h3', {}, title),
-				h('dl', {}, names.map((name) => h('div', { title: name }, h('dt', {}, label(name)), h('dd', {}, f.value(job.params[name])))))))),
+				h('dl', {}, names.map((name) => h('div', { title: name }, h('dt', {}, label(name)), h('dd', {}, f.value(now[name])))))))),
 			h('a', { class: 'button', 'data-needs': 'write', href: `#/new?copy=${job.id}` }, 'New job with these'));
 	}
 
 	async function load() {
-		if (!built)
+		if (!parts)
 			replace(body, heading, loading('Loading the job…'));
 		try {
 			await ready;
 			const job = await loadJob(id, { signal });
-			if (!built)
+			if (!parts)
 				build();
+			recovered(body);
 			update(job);
 		} catch (error) {
 			if (signal.aborted)
 				return;
-			replace(body, ...(error.status === 404
-				? [h('div', { class: 'blank' }, h('h1', {}, `There is no job ${id}`), h('p', {}, 'It may have been deleted.'), h('a', { class: 'button', href: '#/jobs' }, 'To the jobs'))]
-				: [heading, failure(error, load)]));
-			built = false;
+			if (error.status === 404) {
+				parts?.abort();
+				replace(body, h('div', { class: 'blank' }, h('h1', {}, `There is no job ${id}`), h('p', {}, 'It may have been deleted.'), h('a', { class: 'button', href: '#/jobs' }, 'To the jobs')));
+			} else if (parts) {
+				failed(body, true, error, load);
+			} else {
+				replace(body, heading, failure(error, load));
+			}
 		}
 	}
 
 	params.addEventListener('toggle', () => ctx.setQuery({ parameters: params.open ? 'open' : '' }));
-	changes.addEventListener('job', ({ detail }) => built && detail.id === id && update(detail), { signal });
+	changes.addEventListener('job', ({ detail }) => parts && detail.id === id && update(detail), { signal });
 	changes.addEventListener('gone', ({ detail }) => {
-		if (detail === id && built) {
+		if (detail === id && parts) {
 			toast(`Job ${id} is gone`);
 			location.hash = '#/jobs';
 		}
 	}, { signal });
 	changes.addEventListener('reset', load, { signal });
+	signal.addEventListener('abort', () => parts?.abort());
 	setTitle(`Job ${id}`);
 	if (jobs.has(id)) {
 		build();

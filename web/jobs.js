@@ -1,9 +1,10 @@
 // The list of jobs, newest first, live.
 
-import { h, replace, loading, failure, setText } from './dom.js';
+import { h, replace, loading, failed, setText, toast } from './dom.js';
 import * as f from './format.js';
 import { bus, ready } from './events.js';
 import { changes, loadJobs } from './state.js';
+import { curlCommand } from './session.js';
 import { jobRow } from './job_row.js';
 import { compareHref, readIds, MOST_RUNS } from './compare.js';
 
@@ -29,6 +30,8 @@ export function jobsView({ query, setQuery, signal, onRestore }) {
 	const rows = new Map(); // id -> row
 	let next = null;
 	let known = false; // the first page has arrived
+	let state = null; // the filter that the rows were loaded with
+	let attempt = 0;  // a load that another has overtaken is void
 
 	const belongs = (job) => !filter.value || job.state === filter.value;
 
@@ -70,7 +73,8 @@ export function jobsView({ query, setQuery, signal, onRestore }) {
 	/** As many pages as were shown; what is shown stays until they are here. */
 	async function load() {
 		known = false;
-		if (rows.size === 0)
+		const mine = ++attempt;
+		if (rows.size === 0 || state !== filter.value)
 			replace(body, loading('Loading the jobs…'));
 		try {
 			await ready;
@@ -81,7 +85,7 @@ export function jobsView({ query, setQuery, signal, onRestore }) {
 				all.push(...page.jobs);
 				cursor = page.next;
 			}
-			if (signal.aborted)
+			if (signal.aborted || mine !== attempt)
 				return;
 			for (const [id, row] of rows)
 				if (!all.some((job) => job.id === id)) {
@@ -91,11 +95,11 @@ export function jobsView({ query, setQuery, signal, onRestore }) {
 			next = cursor;
 			all.forEach(place);
 			known = true;
+			state = filter.value;
 			show();
 		} catch (error) {
-			rows.clear();
-			list.replaceChildren();
-			replace(body, failure(error, load));
+			if (mine === attempt)
+				failed(body, list.parentNode === body, error, load);
 		}
 	}
 
@@ -116,7 +120,7 @@ export function jobsView({ query, setQuery, signal, onRestore }) {
 			setQuery({ pages: String(pages) });
 			show();
 		} catch (error) {
-			body.append(failure(error));
+			toast(error.message, 'error');
 		}
 		more.disabled = false;
 	});
@@ -164,8 +168,8 @@ function empty(state, clear) {
 	return h('div', { class: 'blank' },
 		h('img', { src: 'icon.svg', alt: '', width: 56, height: 56 }),
 		h('h2', {}, 'No jobs yet'),
-		h('p', {}, 'A job trains a DCGAN on a data set: choose one, and watch it learn to draw.'),
+		h('p', {}, 'A job trains a DCGAN on a data set: watch it learn to draw.'),
 		h('a', { class: 'button primary', 'data-needs': 'write', href: '#/new' }, 'Start a job'),
-		h('p', { class: 'muted' }, 'Or from a terminal:'),
-		h('pre', {}, h('code', {}, `curl ${location.origin}/jobs \\\n  -H 'Content-Type: application/json' \\\n  -d '{"dataset":"fashion-mnist"}'`)));
+		h('p', { class: 'muted', 'data-needs': 'write' }, 'Or from a terminal:'),
+		h('pre', { 'data-needs': 'write' }, h('code', {}, curlCommand({ dataset: 'fashion-mnist' }))));
 }

@@ -4,7 +4,7 @@
 // While a range is looked at, the daemon is asked for that range (with a margin, so that
 // moving has something to show), never for more buckets than a chart can tell apart.
 
-import { h, replace, loading, failure, setText } from './dom.js';
+import { h, replace, loading, failed, recovered, setText } from './dom.js';
 import * as f from './format.js';
 import { bus, ready } from './events.js';
 import { loadJob } from './state.js';
@@ -26,7 +26,8 @@ export function panel({ runs, specs, empty, ctx, trailing = false }) {
 		on: { zoom: (from, to) => zoom([from, to]), reset: () => zoom(null), toggle, cursor: (x, by) => plots.forEach((p) => p !== by && p.setCursor(x)) },
 	}));
 	const told = h('p', { class: 'muted small told' });
-	const body = h('div', { class: 'plots' });
+	const area = h('div', { class: 'plots' });
+	const body = h('div', {}, area);
 	let range = null;     // [from, to] in units of the axis; null: everything, or what trails
 	let waiting = [];     // metric events that came while loading; null: loaded
 	let loadedOnce = false;
@@ -91,7 +92,7 @@ export function panel({ runs, specs, empty, ctx, trailing = false }) {
 		const parts = runs.map((run) => run.series.loss_d.buckets.filter((b) => axis().x(run, b.last_step) >= from && axis().x(run, b.step) <= to)).filter((b) => b.length > 0);
 		const steps = parts.flat().reduce((sum, b) => sum + b.count, 0), points = parts.flat().length;
 		setText(told, points === 0 ? ''
-			: `${f.count(steps)} of ${f.count(runs.reduce((sum, run) => sum + run.total, 0))} steps${points < steps ? ` in ${f.count(points)} points. The band of each point goes from its least to its greatest step, so no spike is lost.` : ', a point each.'}`);
+			: `${f.count(steps)} of ${f.count(runs.reduce((sum, run) => sum + run.total, 0))} steps${points < steps ? ` in ${f.count(points)} points. Each point has a band from the least to the greatest value of its steps, so no spike is lost.` : ', a point each.'}`);
 	}
 
 	/** now: in the next frame, for what a hand does; else in the time that new points may take. */
@@ -106,11 +107,14 @@ export function panel({ runs, specs, empty, ctx, trailing = false }) {
 	}
 
 	function show() {
-		if (!anything())
-			replace(body, h('div', { class: 'blank muted' }, h('p', {}, empty())));
-		else if (plots[0].node.parentNode !== body)
-			replace(body, plots.map((plot) => plot.node));
+		const fresh = anything() && plots[0].node.parentNode !== area;
+		if (fresh)
+			replace(area, plots.map((plot) => plot.node));
+		else if (!anything())
+			replace(area, h('div', { class: 'blank muted' }, h('p', {}, empty())));
 		draw();
+		if (fresh)
+			plots.forEach((plot) => plot.placed());
 	}
 
 	/** What a run is asked for: the range with its margin, in steps. */
@@ -128,7 +132,7 @@ export function panel({ runs, specs, empty, ctx, trailing = false }) {
 		const mine = attempt = new AbortController();
 		waiting ??= [];
 		if (!loadedOnce)
-			replace(body, loading('Loading the curves…'));
+			replace(area, loading('Loading the curves…'));
 		try {
 			await ready;
 			await Promise.all(runs.map(async (run) => {
@@ -139,6 +143,7 @@ export function panel({ runs, specs, empty, ctx, trailing = false }) {
 				await run.load({ ...steps(run), signal: mine.signal });
 			}));
 			loadedOnce = true;
+			recovered(body);
 			waiting.forEach(append);
 			waiting = null;
 			if (range)
@@ -147,8 +152,9 @@ export function panel({ runs, specs, empty, ctx, trailing = false }) {
 		} catch (error) {
 			if (mine.signal.aborted || signal.aborted)
 				return;
-			loadedOnce = false;
-			replace(body, failure(error, load));
+			if (!loadedOnce)
+				area.replaceChildren();
+			failed(body, true, error, load);
 		}
 	}
 

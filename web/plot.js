@@ -66,6 +66,13 @@ export class Plot {
 	show(row, on) {
 		row.hidden = !on;
 		row.button.setAttribute('aria-pressed', String(on));
+		if (this.node.isConnected)
+			this.redraw();
+	}
+
+	/** It has just come into the page: drawn before it is seen, so that nothing blinks. */
+	placed() {
+		this.chart?.resize();
 		this.redraw();
 	}
 
@@ -99,8 +106,14 @@ export class Plot {
 
 	/** The last one that is looked at. */
 	#newest(row) {
-		const { newest } = row.series;
-		return newest && this.#x(row, newest) > this.look.to ? this.#bucket(row, this.look.to) : newest;
+		return row.series.buckets.findLast((b) => this.#x(row, b) <= this.look.to) ?? null;
+	}
+
+	/** What is looked at; of few points also those just outside, to which their line goes. */
+	#seen(row) {
+		const { buckets } = row.series, more = buckets.length <= FEW ? 1 : 0;
+		const first = buckets.findIndex((b) => this.#x(row, b) >= this.look.from), last = buckets.findLastIndex((b) => this.#x(row, b) <= this.look.to);
+		return first < 0 || last < 0 ? [] : buckets.slice(Math.max(0, first - more), last + 1 + more);
 	}
 
 	/** Moves the pointer to a neighbour, as a key says. */
@@ -182,12 +195,14 @@ export class Plot {
 		low.hidden = high.hidden = raw.hidden = line.hidden = dots.hidden = row.hidden;
 	}
 
-	/** What a logarithmic axis has to hold: Chart.js would round to powers of ten. */
-	#ends() {
-		const { from, to } = this.look;
-		const seen = this.rows.filter((row) => !row.hidden).flatMap((row) => row.series.buckets.filter((b) => b.max > 0 && this.#x(row, b) >= from && this.#x(row, b) <= to));
-		const low = seen.reduce((m, b) => (b.min > 0 ? Math.min(m, b.min) : m), Infinity), high = seen.reduce((m, b) => Math.max(m, b.max), 0);
-		return Number.isFinite(low) ? [low / 1.15, high * 1.15] : [];
+	/** What the axis has to hold: Chart.js looks at no point outside, and would round a logarithmic one to powers of ten. */
+	#height() {
+		const seen = this.rows.filter((row) => !row.hidden).flatMap((row) => this.#seen(row));
+		const high = seen.reduce((m, b) => Math.max(m, b.max), 0);
+		if (!this.log)
+			return { type: 'linear', min: this.min, max: this.max, suggestedMax: Math.max(high, this.guides[0]?.y ?? 0) || undefined };
+		const low = seen.reduce((m, b) => (b.min > 0 ? Math.min(m, b.min) : m), Infinity);
+		return { type: 'logarithmic', suggestedMax: undefined, ...(Number.isFinite(low) ? { min: low / 1.15, max: high * 1.15 } : { min: undefined, max: undefined }) };
 	}
 
 	redraw() {
@@ -204,9 +219,7 @@ export class Plot {
 		x.min = from;
 		x.max = to > from ? to : from + 1;
 		x.title.text = axis.label;
-		const [least, greatest] = this.log ? this.#ends() : [];
-		Object.assign(y, this.log ? { type: 'logarithmic', min: least, max: greatest, suggestedMax: undefined }
-			: { type: 'linear', min: this.min, max: this.max, suggestedMax: this.guides[0]?.y });
+		Object.assign(y, this.#height());
 		for (const each of [x, y]) {
 			each.ticks.color = css('--muted');
 			each.grid.color = css('--grid');

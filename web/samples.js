@@ -2,7 +2,7 @@
 // them, a play button, arrow keys, and a second one beside it. The newest is followed unless
 // the user moved back.
 
-import { h, replace, loading, failure, setText, announce, isTyping } from './dom.js';
+import { h, replace, loading, failed, recovered, setText, announce, isTyping } from './dom.js';
 import * as api from './api.js';
 import { bus, ready } from './events.js';
 import { jobs, FINAL } from './state.js';
@@ -128,11 +128,12 @@ export function samples({ id, query, setQuery, signal, onRestore }) {
 			const all = await api.getAll(`/jobs/${id}/samples`, 'samples', { signal });
 			list = all.map(({ epoch, step }) => ({ epoch, step }));
 			loaded = true;
+			recovered(body);
 			place();
 			show();
 		} catch (error) {
 			if (!signal.aborted)
-				replace(body, failure(error, load));
+				failed(body, list.length > 0, error, load);
 		}
 	}
 
@@ -152,7 +153,9 @@ export function samples({ id, query, setQuery, signal, onRestore }) {
 	});
 	document.addEventListener('keydown', (event) => {
 		const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-		if (!step || event.altKey || event.ctrlKey || event.metaKey || isTyping(event) || event.defaultPrevented || list.length === 0)
+		// Elsewhere the arrows scroll, or move what has the focus.
+		const here = event.target === document.body || event.target.id === 'main' || node.contains(event.target);
+		if (!step || !here || event.altKey || event.ctrlKey || event.metaKey || isTyping(event) || event.defaultPrevented || list.length === 0)
 			return;
 		event.preventDefault();
 		go(at + step);

@@ -18,6 +18,12 @@ export function locked() {
 	return who !== null && who.needed && who.scope === null;
 }
 
+/** How a job's object is posted from a terminal. */
+export function curlCommand(object) {
+	const quoted = JSON.stringify(object).replaceAll("'", "'\\''");
+	return [`curl ${location.origin}/jobs`, ...(who?.needed ? ['-H "Authorization: Bearer $TOKEN"'] : []), "-H 'Content-Type: application/json'", `-d '${quoted}'`].join(' \\\n  ');
+}
+
 function take(answer) {
 	const before = who;
 	who = answer;
@@ -80,7 +86,7 @@ export function loginView() {
 		// For password managers, which keep a secret by the name of a user.
 		h('input', { type: 'text', autocomplete: 'username', value: 'dcgand', readonly: true, hidden: true }),
 		h('div', { class: 'field' }, h('label', { for: id }, 'Token'), input, error,
-			h('p', { class: 'hint', id: `${id}-hint` }, 'The daemon’s administrator makes one with dcgand --new-token.')),
+			h('p', { class: 'hint', id: `${id}-hint` }, 'The daemon’s administrator makes one with ', h('code', {}, 'dcgand --new-token'), '.')),
 		h('div', { class: 'row end' }, button));
 	return { title: 'Log in', node: form, focus: input };
 }

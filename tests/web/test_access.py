@@ -12,7 +12,7 @@ from scene import Scene, play  # noqa: E402
 
 AXE = ("axe-core", "4.10.3", "axe.min.js")
 LOOKS = ["color-contrast", "target-size", "scrollable-region-focusable", "link-in-text-block"]  # what colours and widths change
-ESCAPE = "\ue00c"
+ESCAPE, TAB, ENTER = "\ue00c", "\ue004", "\ue007"
 CHECK = """
     const [rules, done] = arguments;
     axe.run(document, { resultTypes: ['violations'], ...(rules ? { runOnly: rules } : {}) }).then(({ violations }) => done(violations.map((v) =>
@@ -32,16 +32,18 @@ class Access(Scene):
             self.skips["test_axe_core_finds_nothing"] = self.without_axe
 
     def look(self, state):
-        """In the light on a desk, in the dark on a phone; with DCGAND_SCREENSHOTS leaves pictures there."""
+        """In the light on a desk, in the dark on a phone (and no wider than 320 pixels); with DCGAND_SCREENSHOTS leaves pictures there."""
         folder = os.environ.get("DCGAND_SCREENSHOTS")
         self.seen.append(state)
-        for size, scheme, rules in (((1280, 900), "light", None), ((360, 740), "dark", LOOKS)):
+        for size, scheme, rules in (((320, 640), "dark", None), ((1280, 900), "light", None), ((360, 740), "dark", LOOKS)):
             self.page.size(*size)
             self.page.scheme(scheme)
             try:  # charts and pictures take a frame or two to follow the window
                 self.page.wait(f"document.documentElement.scrollWidth <= {size[0]}", seconds=10)
             except AssertionError:
-                self.wide[state] = self.page.value("document.documentElement.scrollWidth")
+                self.wide[f"{state}, {size[0]}"] = self.page.value("document.documentElement.scrollWidth")
+            if size[0] == 320:
+                continue
             if not self.without_axe:
                 found = self.page.command("POST", "/execute/async", {"script": CHECK, "args": [rules]})
                 if found:
@@ -90,6 +92,7 @@ class Access(Scene):
         flip = self.page.value("document.querySelector('[name=flip]').checked")
         self.page.reload()
         self.page.wait("document.querySelector('.job-form')")
+        assert self.page.value("document.querySelector('[name=flip]').checkVisibility()"), "what was changed is not folded away"
         fields = self.page.value("[...['name', 'batch_size'].map((n) => document.querySelector(`[name=${n}]`).value), document.querySelector('[name=flip]').checked]")
         assert fields == ["typed", "1", flip], fields
 
@@ -136,6 +139,74 @@ class Access(Scene):
         self.see("compared", f"#/compare?jobs={both}&x=time&parameters=all",
                  "document.querySelectorAll('.plot canvas').length === 7 && document.querySelectorAll('.sample-row img').length === 2")
         self.see("compared with one that is gone", f"#/compare?jobs={both},77", "document.querySelector('.chip:last-child span')?.textContent.includes('gone')")
+
+    def test_fingers_meet_what_they_aim_at(self):
+        """On a touch screen each control (or its label) is 44 pixels high, and no field is zoomed into."""
+        self.page.cdp("Emulation.setDeviceMetricsOverride", {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True})
+        self.page.cdp("Emulation.setTouchEmulationEnabled", {"enabled": True})
+        for path, there in (("", "document.querySelector('.job-row')"), (f"#/jobs/{self.done[0]}?beside=0", "document.querySelectorAll('.pane img').length === 2 && document.querySelector('[data-checkpoint]') && document.querySelector('.plot canvas')"),
+                            ("#/new?dataset=squares", "document.querySelector('.job-form')"), ("#/datasets", "document.querySelector('[data-dataset]')"),
+                            (f"#/compare?jobs={self.done[0]},{self.done[1]}", "document.querySelector('.plot canvas') && document.querySelectorAll('.sample-row img').length === 2")):
+            self.go(path)
+            self.page.wait(f"matchMedia('(pointer: coarse)').matches && {there}", path)
+            small = self.page.run("""
+                for (const d of document.querySelectorAll('details')) d.open = true;
+                return [...document.querySelectorAll('main :is(button, a, input, select, summary), header :is(button, a, input, select)')].filter((e) => e.checkVisibility()).map((e) => {
+                    const { width, height } = (e.type === 'checkbox' ? e.labels[0] : e).getBoundingClientRect();
+                    return [e.outerHTML.slice(0, 90), Math.round(width), Math.round(height), e.matches('input:not([type=checkbox], [type=range]), select') ? getComputedStyle(e).fontSize : '16px'];
+                }).filter(([, width, height, letters]) => width < 24 || height < 44 || letters !== '16px');""")
+            folder = os.environ.get("DCGAND_SCREENSHOTS")
+            if folder:
+                self.page.screenshot_whole(os.path.join(folder, f"touch-{path.strip('#/').split('?')[0].replace('/', '-') or 'jobs'}.png"))
+            assert small == [], (path, small)
+        self.page.cdp("Emulation.setTouchEmulationEnabled", {"enabled": False})
+        self.page.size(1280, 900)
+
+    def test_the_keyboard_alone_reaches_everything(self):
+        """Tab comes by all there is, each is seen to have the focus, and nothing lies over it; on a phone's size, where bars cover most."""
+        self.page.size(360, 740)
+        both = ",".join(map(str, self.done))
+        for path, there in ((f"#/jobs?pick={both}", f"document.querySelector('[data-job=\"{self.done[0]}\"]')"),
+                            (f"#/jobs/{self.done[0]}", "document.querySelector('.plot canvas') && document.querySelector('[data-checkpoint]') && document.querySelector('.pane img')"),
+                            ("#/new?dataset=squares&flip=true", "document.querySelector('.job-form')"), (f"#/compare?jobs={both}", "document.querySelector('.plot canvas')")):
+            self.go(path)
+            self.page.wait(there, path)
+            all_there = self.page.run("""
+                window.todo = new Set([...document.querySelectorAll('a[href], button, input, select, summary, [tabindex="0"]')].filter((e) => e.checkVisibility() && !e.disabled));
+                return todo.size;""")
+            self.page.press(TAB)
+            assert self.page.value("document.activeElement.className") == "skip", "first a way past the navigation"
+            poor = []
+            for _ in range(all_there):
+                poor += self.page.run("""
+                    const e = document.activeElement, { outlineStyle, outlineWidth } = getComputedStyle(e), { left, top, width, height } = e.getBoundingClientRect();
+                    const above = document.elementFromPoint(left + Math.min(width, innerWidth) / 2, top + Math.min(height, 20) / 2);
+                    todo.delete(e);
+                    return (outlineStyle === 'none' || parseFloat(outlineWidth) < 1 ? ['without a mark: ' + e.outerHTML.slice(0, 80)] : [])
+                        .concat(above && (e.contains(above) || above.contains(e)) ? [] : [`covered by ${above?.className ?? 'the edge'}: ${e.outerHTML.slice(0, 80)}`]);""")
+                self.page.press(TAB)
+            assert poor == [], (path, poor)
+            missed = self.page.value("[...todo].map((e) => e.outerHTML.slice(0, 80))")
+            assert missed == [], (path, missed)
+        self.page.run("document.querySelector('.skip').focus()")
+        self.page.press(ENTER)
+        assert self.page.value("document.activeElement.id") == "main"
+        self.page.size(1280, 900)
+
+    def test_nothing_jumps_while_a_view_comes(self):
+        """The browser's own measure, cumulative layout shift (0.1 is called good); below what comes, the foot may move."""
+        script = self.page.cdp("Page.addScriptToEvaluateOnNewDocument", {"source": """
+            window.shifts = [];
+            new PerformanceObserver((list) => shifts.push(...list.getEntries())).observe({ type: 'layout-shift', buffered: true });"""})["identifier"]
+        for path, there in (("", "document.querySelector('.thumb img')"), ("#/datasets", "document.querySelector('.dataset img')"), ("#/new?dataset=squares", "document.querySelector('.preview-box img')"),
+                            (f"#/jobs/{self.done[0]}", "document.querySelector('.pane img')?.naturalWidth > 0 && document.querySelector('[data-checkpoint]') && document.querySelector('.plot canvas')")):
+            self.go(path)
+            self.page.wait(there, path)
+            shift = self.page.command("POST", "/execute/async", {"args": [], "script": """
+                const done = arguments[0];
+                requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => done(shifts.reduce((sum, s) => sum + s.value, 0)))));"""})
+            assert shift < 0.1, (path, shift)
+        self.page.cdp("Page.removeScriptToEvaluateOnNewDocument", {"identifier": script})
 
     def test_no_motion_for_who_wants_none(self):
         self.page.cdp("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]})

@@ -98,6 +98,32 @@ class Charts(Scene):
         assert len(answers) == 1 and answers[0] < 300000, answers
         assert "step 1,000,000" in self.page.text(".plot figcaption")
 
+    def test_a_million_steps_move_within_a_frame(self):
+        """Wheel and pointer by turns, in each frame: what a drawing takes, not how often a busy machine shows one."""
+        took = self.page.command("POST", "/execute/async", {"args": [], "script": """
+            const done = arguments[0], took = [], canvas = document.querySelector('.plot canvas'), { left, top } = canvas.getBoundingClientRect();
+            for (const each of document.querySelectorAll('.plot canvas')) {
+                const chart = Chart.getChart(each), update = chart.update.bind(chart);
+                chart.update = (...all) => {
+                    const begin = performance.now();
+                    update(...all);
+                    took.push(performance.now() - begin);
+                };
+            }
+            document.querySelector('.plot-box').focus();
+            let frames = 0;
+            const move = () => {
+                const at = { clientX: left + 200 + frames, clientY: top + 50, bubbles: true, cancelable: true };
+                canvas.dispatchEvent(frames % 2 ? new WheelEvent('wheel', { ...at, deltaY: frames < 60 ? -20 : 20 }) : new PointerEvent('pointermove', { ...at, pointerType: 'mouse' }));
+                if (++frames < 120)
+                    requestAnimationFrame(move);
+                else
+                    done(took.sort((a, b) => a - b));
+            };
+            requestAnimationFrame(move);"""})
+        assert len(took) > 60, len(took)
+        assert took[len(took) // 2] < 16, took[len(took) // 2]
+
     def test_the_address_zooms_to_every_single_step(self):
         self.go(f"#/jobs/{self.long}?from={SPIKE - 100}&to={SPIKE + 100}&smooth=0")
         self.drawn()
@@ -185,7 +211,7 @@ class Charts(Scene):
         job = self.others[0]
         self.go(f"#/jobs/{job}?x=epoch")
         self.drawn()
-        swd = self.page.value(f"{CHART.format(2)}.data.datasets[3].data")
+        swd = self.page.wait(f"(({{ data }}) => data.length > 0 && data)({CHART.format(2)}.data.datasets[3])", "that chart, which is drawn in a frame of its own")
         answer = self.ask(f"/jobs/{job}/metrics?series=swd")["series"]["swd"]["points"]
         per_epoch = self.ask(f"/jobs/{job}")["steps_per_epoch"]
         assert swd and swd == [{"x": p["last_step"] / per_epoch, "y": p["last"]} for p in answer], (swd, answer)
@@ -193,6 +219,39 @@ class Charts(Scene):
         assert scores, "a scored checkpoint"
         for p in answer:
             assert abs(scores.get(p["last_step"], p["last"]) - p["last"]) < 1e-5 * p["last"], (scores, p)
+
+    def test_what_is_shown_stays_when_it_cannot_be_loaded_anew(self):
+        """Events were missed, and what the daemon is asked for then does not come: each part says so, above what it shows."""
+        script = self.page.cdp("Page.addScriptToEvaluateOnNewDocument", {"source": """
+            window.streams = [];
+            window.EventSource = class extends EventSource {
+                constructor(url) { super(url); streams.push(this); }
+            };
+            const real = fetch;
+            window.broken = false;
+            window.fetch = (...all) => broken ? Promise.reject(new TypeError('no answer')) : real(...all);"""})["identifier"]
+        missed = "streams[0].dispatchEvent(new MessageEvent('reset', { data: '{}', lastEventId: '1' }));"
+        self.go(f"#/jobs/{self.others[0]}")
+        self.page.wait("document.querySelector('.plot canvas') && document.querySelector('.pane img')?.naturalWidth > 0 && document.querySelector('[data-checkpoint]')")
+        self.page.run("broken = true; " + missed)
+        self.page.wait("document.querySelectorAll('main .callout.bad').length === 4", "the job, its curves, samples and checkpoints say so")
+        shown = "['.plot canvas', '.pane img', '[data-checkpoint]', '.facts'].map((css) => document.querySelector(css)?.checkVisibility() ?? false)"
+        assert self.page.value(shown) == [True] * 4, self.page.value(shown)
+        self.page.run("broken = false; document.querySelectorAll('main [data-retry]').forEach((b) => b.click());")
+        self.page.wait("document.querySelectorAll('main .callout.bad').length === 0", "all is well again")
+        assert self.page.value(shown) == [True] * 4
+        at = "Number(document.querySelector('.pane input').value)"
+        before = self.page.value(at)
+        self.page.press(LEFT)
+        assert self.page.value(at) == before - 1, "nothing listens twice"
+        self.go("")
+        self.page.wait("document.querySelectorAll('.job-row').length === 3")
+        self.page.run("broken = true; " + missed)
+        self.page.wait("document.querySelector('main .callout.bad')", "the list says so")
+        assert self.page.value("document.querySelectorAll('.job-row').length") == 3
+        self.page.run("broken = false; document.querySelector('main [data-retry]').click();")
+        self.page.wait("!document.querySelector('main .callout.bad')", "and is well again")
+        self.page.cdp("Page.removeScriptToEvaluateOnNewDocument", {"identifier": script})
 
     def test_two_epochs_side_by_side(self):
         self.go(f"#/jobs/{self.others[0]}")
@@ -210,6 +269,64 @@ class Charts(Scene):
         assert captions[0].startswith("Before training") and captions[1].startswith("Epoch 1"), captions
         self.page.click("[data-do=two]")
         self.page.wait("document.querySelectorAll('.pane img').length === 1", "one again")
+
+    def test_curves_come_without_a_blink(self):
+        """The first that is seen of the charts is what they show: in their width, and not that there is nothing."""
+        script = self.page.cdp("Page.addScriptToEvaluateOnNewDocument", {"source": """
+            window.first = null;
+            new MutationObserver(() => {
+                if (first === null && document.querySelector('.plot'))
+                    first = [...document.querySelectorAll('.plot')].map((plot) => {
+                        const canvas = plot.querySelector('canvas');
+                        return [plot.querySelector('.plot-none').hidden, Math.abs(canvas.clientWidth - canvas.parentNode.clientWidth) <= 1, Chart.getChart(canvas).data.datasets[3].data.length > 0];
+                    });
+            }).observe(document, { childList: true, subtree: true });"""})["identifier"]
+        self.go(f"#/jobs/{self.others[0]}")
+        assert self.page.wait("first") == [[True] * 3] * 5, self.page.value("first")
+        self.page.cdp("Page.removeScriptToEvaluateOnNewDocument", {"identifier": script})
+
+    def test_ticks_of_any_range_are_told_apart(self):
+        """On each axis, from a blink to a year."""
+        alike = self.page.command("POST", "/execute/async", {"args": [], "script": """
+            const done = arguments[0];
+            import('/axis.js').then(({ AXES }) => {
+                const alike = [];
+                for (const [name, { ticks, tick, least }] of Object.entries(AXES))
+                    for (let span = Math.max(least, 0.01); span < 3e7; span *= 1.37)
+                        for (const most of [2, 4, 6, 12]) {
+                            const at = ticks(span / 3, span / 3 + span, most), texts = at.map((x) => tick(x, at.length > 1 ? at[1] - at[0] : 1));
+                            if (new Set(texts).size < texts.length)
+                                alike.push([name, span, texts]);
+                        }
+                done(alike);
+            }, (e) => done(String(e)));"""})
+        assert alike == [], alike[:5]
+
+    def test_guides_hide_nothing_of_the_newest(self):
+        """Dotted lines are behind what was measured, and their names not over its newest end."""
+        self.go(f"#/jobs/{self.others[0]}")
+        self.drawn()
+        order = self.page.run(f"""
+            const chart = {CHART.format(0)}, {{ ctx }} = chart, {{ fillText, stroke }} = ctx, order = [];
+            const middle = (chart.chartArea.left + chart.chartArea.right) / 2, colours = [3, 7].map((i) => chart.data.datasets[i].borderColor);
+            ctx.fillText = (text, x, y) => {{ if (text.includes('ln 2')) order.push(x + ctx.measureText(text).width < middle ? text : 'too far right'); fillText.call(ctx, text, x, y); }};
+            ctx.stroke = (...path) => {{ order.push(colours.includes(ctx.strokeStyle) ? 'line' : ctx.getLineDash().join() === '2,4' ? 'dots' : 'grid'); stroke.call(ctx, ...path); }};
+            chart.draw();
+            delete ctx.fillText;
+            delete ctx.stroke;
+            return order;""")
+        assert order.count("dots") == 2 and "line" in order, order
+        assert order.index("line") > max(i for i, what in enumerate(order) if what == "dots"), order
+        assert order[-2:] == ["D cannot tell: 2 ln 2", "ln 2"], order
+
+    def test_a_zoom_between_two_scores_shows_the_line_between_them(self):
+        per_epoch = self.ask(f"/jobs/{self.others[0]}")["steps_per_epoch"]
+        swd = [p["last"] for p in self.ask(f"/jobs/{self.others[0]}/metrics?series=swd")["series"]["swd"]["points"]]
+        for log in ("", "&log=1"):
+            self.go(f"#/jobs/{self.others[0]}?from={per_epoch + 5}&to={2 * per_epoch - 5}{log}")
+            self.drawn()
+            low, high = self.page.value(f"[{CHART.format(2)}.scales.y.min, {CHART.format(2)}.scales.y.max]")
+            assert low <= min(swd) and high >= max(swd), (low, high, swd)
 
     def test_jobs_are_chosen_from_the_list(self):
         self.go("")
@@ -267,6 +384,7 @@ class Charts(Scene):
     def test_a_job_is_taken_away_and_comes_back(self):
         self.page.click(f"[data-run='{self.others[0]}'] button")
         self.page.wait("document.querySelector('.blank h2')?.textContent === 'Choose another job'", "what to do with one")
+        assert self.page.value("document.activeElement.matches('.chosen select')"), "the focus stays where jobs are chosen"
         self.page.run("history.back()")
         self.drawn()
         assert self.page.value("document.querySelectorAll('.chip').length") == 2

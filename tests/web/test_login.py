@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Logging in on the page, in headless Chromium against a daemon with tokens. TAP."""
 
+import json
 import os
 import signal
 import subprocess
@@ -84,6 +85,12 @@ class Scenario:
         self.page.size(360, 640)
         assert not self.overflows()
         self.page.size(1280, 900)
+
+    def test_the_curl_that_is_shown_does_what_it_says(self):
+        self.go("#/new?dataset=tiny&size=16&ngf=4&ndf=4&batch_size=4&max_steps=1")
+        command = self.page.wait("document.querySelector('.curl code')?.textContent")
+        ran = subprocess.run(["sh", "-c", f"{command} -s"], env={**os.environ, "TOKEN": self.secret["ada"]}, capture_output=True, text=True, check=True)
+        assert json.loads(ran.stdout).get("state") == "queued", ran.stdout
 
     def test_events_and_actions_come_through(self):
         self.go("")

@@ -52,9 +52,14 @@ class Scenario(Scene):
         self.page.click("form.card .primary")
         self.page.wait("document.querySelector('form.card .field-error:not(:empty)')", "why it was refused")
         self.page.type("[name=path]", "squares/")
+        self.page.reload()
+        self.page.wait("document.querySelector('form.card')")
+        typed = self.page.value("['name', 'path', 'format'].map((n) => document.querySelector(`[name=${n}]`).value)")
+        assert typed == ["squares", "squares/", "auto"], f"what was typed survives a reload: {typed}"
         self.page.click("form.card .primary")
         self.page.wait("document.querySelector('[data-dataset=squares]')", "the new data set")
         self.page.wait("document.querySelector('[data-dataset=squares] img')?.naturalWidth > 0", "its preview")
+        assert self.page.value("location.hash") == "#/datasets"
         self.page.console()  # the refusal is in there
 
     def test_a_wrong_field_is_told_beside_it(self):
@@ -127,6 +132,7 @@ class Scenario(Scene):
         self.page.wait(f"{STATE} === 'paused'", "paused after the reload")
         self.page.wait(f"{STEP} === {step}", "the curve after the reload")
         self.page.wait(f"{PICTURE}?.naturalWidth > 0", "the picture after the reload")
+        assert self.page.value("[...document.querySelectorAll('.facts dd')].slice(4).map((e) => e.textContent)") == ["–", "–"], "no speed at rest"
         self.page.click("[data-action=resume]")
         self.page.wait(f"{STATE} === 'running'", "running again")
         self.page.wait(f"{STEP} > {step}", "the curve goes on")
@@ -171,6 +177,9 @@ class Scenario(Scene):
         self.page.wait(f"{DRAWN}.src !== {before!r} && {DRAWN}.naturalWidth > 0", "the next seed's picture")
         assert self.contents() == eight
         assert "seed=8" in self.page.value("location.hash")
+        self.page.reload()
+        self.page.wait(f"{DRAWN}?.naturalWidth > 0", "the picture after the reload")
+        assert self.contents() == eight
 
     def test_a_second_job_is_seen_from_the_list(self):
         """It does not end by itself: what follows has all the time it needs."""
@@ -233,6 +242,26 @@ class Scenario(Scene):
         self.page.wait(f"({row}) !== {seen!r}", "progress after the first tab was closed")
         assert locks() == [1, 0], locks()
 
+    def test_without_locks_a_hidden_tab_gives_its_stream_back(self):
+        """As over plain HTTP from another machine, where browsers have none."""
+        script = self.page.cdp("Page.addScriptToEvaluateOnNewDocument", {"source": "Object.defineProperty(Navigator.prototype, 'locks', { value: undefined });"})["identifier"]
+        self.go("")
+        row = f"document.querySelector('[data-job=\"{self.job}\"] .progress-left')?.textContent"
+        seen = self.page.wait(f"navigator.locks === undefined && /step/.test({row}) && {row}", "the job")
+        self.page.wait(f"({row}) !== {seen!r}", "progress")
+        first = self.page.here()
+        self.page.tab()
+        end = time.monotonic() + 60
+        while "\ndcgand_event_streams 0\n" not in self.service.get("/metrics").body.decode():
+            assert time.monotonic() < end, "its stream is still open"
+            time.sleep(0.1)
+        self.page.close_tab()
+        self.page.switch(first)
+        self.page.wait("!document.hidden")
+        seen = self.page.value(row)
+        self.page.wait(f"({row}) !== {seen!r}", "progress when it is seen again")
+        self.page.cdp("Page.removeScriptToEvaluateOnNewDocument", {"identifier": script})
+
     def test_a_lost_connection_is_told_and_mended(self):
         self.go(f"#/jobs/{self.job}")
         self.page.wait(f"{STATE} === 'running' && {STEP} > 0")
@@ -247,6 +276,32 @@ class Scenario(Scene):
         self.page.wait(f"{STATE} === 'running' && {STEP} > {step}", "the curve goes on after the restart", 60)
         lost = [line for line in self.page.console() if "ERR_" not in line["message"] and "503" not in line["message"]]
         assert lost == [], lost
+
+    def test_a_stream_that_died_without_a_word_is_replaced(self):
+        """Nothing tells the page: it looks after a while without events, and misses none of those since."""
+        script = self.page.cdp("Page.addScriptToEvaluateOnNewDocument", {"source": """
+            window.streams = [];
+            window.EventSource = class extends EventSource {
+                constructor(url) { super(url); streams.push(this); }
+            };
+            const every = setInterval, now = Date.now;
+            window.setInterval = (call, ms) => ms === 15000 ? (window.look = call, 0) : every(call, ms);
+            window.later = 0;
+            Date.now = () => now() + later;"""})["identifier"]
+        self.go(f"#/jobs/{self.job}")
+        self.page.wait(f"{STATE} === 'running' && {STEP} > 0")
+        self.page.run("streams[0].close()")  # as the page sees it: no error, no event
+        step = self.page.value(STEP)
+        self.service.wait_step(self.job, step + 500)
+        self.page.run("look()")
+        assert self.page.value("streams.length") == 1, "a short silence is nothing"
+        self.page.run("later = 46000; look();")
+        assert self.page.value("streams.length") == 2, "a long one is"
+        self.page.wait(f"{STEP} > {step + 400}", "the curve goes on")
+        assert self.page.value("document.getElementById('banner').hidden")
+        counted = self.page.text(".told").split(" steps")[0].split(" of ")
+        assert counted[0] == counted[1], f"and lacks no step: {counted}"
+        self.page.cdp("Page.removeScriptToEvaluateOnNewDocument", {"identifier": script})
 
     def test_a_sample_and_a_checkpoint_now(self):
         """Each button asks once, is answered, and a file comes. (Which step's, the machine's speed decides: what an
@@ -293,9 +348,11 @@ class Scenario(Scene):
         self.page.click(f"[data-pin='{row}']")
         self.page.wait(f"document.querySelector('[data-checkpoint=\"{row}\"] .tag')?.textContent === 'pinned'", "the pinned checkpoint")
         assert self.ask(f"/checkpoints/{row}")["pinned"] is True
-        self.service.patch(f"/jobs/{self.job}", {"note": "looks good", "tags": ["keep"]})
+        self.service.patch(f"/jobs/{self.job}", {"note": "looks good", "tags": ["keep"], "name": "renamed"})
         self.page.wait("document.querySelector('.note').textContent === 'looks good'", "the note")
         self.page.wait("document.querySelector('.tags .tag').textContent === 'keep'", "the tag")
+        name = "[...document.querySelectorAll('.params dt')].find((e) => e.textContent === 'Name').nextSibling.textContent"
+        self.page.wait(f"document.querySelector('h1').textContent === 'renamed' && {name} === 'renamed'", "the name, among the parameters, too")
 
     def test_a_pinned_job_is_not_deleted(self):
         self.page.click("[data-action=pin]")
@@ -305,6 +362,25 @@ class Scenario(Scene):
         self.page.wait("document.querySelector('.tags .tag').textContent === 'keep' && document.querySelector('[data-action=delete]')", "unpinned")
         assert self.ask(f"/jobs/{self.job}")["pinned"] is False
 
+    def test_a_new_checkpoint_takes_no_focus(self):
+        """Nor do arrows in the table turn over the samples."""
+        job = self.start("two checkpoints", epochs=1000000, checkpoint_every=0, checkpoint_minutes=0)
+        self.go(f"#/jobs/{job}")
+        self.page.wait(f"{EPOCH} >= 1", "samples")
+        self.page.wait("document.querySelector('[aria-labelledby=checkpoints-title] .blank')?.textContent.startsWith('None yet')", "no checkpoint")
+        rows = "document.querySelectorAll('[data-checkpoint]').length"
+        self.service.post(f"/jobs/{job}/checkpoint", None, 202)
+        self.page.wait(f"{rows} === 1", "the first")
+        self.page.run("document.querySelector('[data-checkpoint] [download]').focus()")
+        self.service.post(f"/jobs/{job}/checkpoint", None, 202)
+        self.page.wait(f"{rows} === 2", "the second")
+        assert self.page.value("document.activeElement.closest('[data-checkpoint]') === document.querySelectorAll('[data-checkpoint]')[1]")
+        self.page.run("document.querySelector('.scroll').focus()")
+        self.page.press(LEFT)
+        assert "sample=" not in self.page.value("location.hash")
+        self.service.post(f"/jobs/{job}/cancel", None, 202)
+        self.service.wait_state(job, "cancelled")
+
     def test_a_failed_job_says_why(self):
         shutil.rmtree(os.path.join(self.service.root, "squares"))
         self.open_form("?dataset=squares")
@@ -312,6 +388,7 @@ class Scenario(Scene):
         self.page.click(".job-form .primary")
         self.page.wait(f"{STATE} === 'failed'", "failed")
         reason = self.page.text(".failed .reason")
+        self.page.wait("document.querySelector('[aria-labelledby=checkpoints-title] .blank')?.textContent.startsWith('There are none')", "no promise of checkpoints")
         job = self.ask("/jobs")["jobs"][0]
         assert reason and reason == job["error"], (reason, job["error"])
 
