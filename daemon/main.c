@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "api/tokens.h"
-#include "base/file.h"
 #include "daemon/files.h"
 #include "daemon/log.h"
 #include "daemon/notify.h"
@@ -42,8 +41,6 @@ static int start(struct dcg_daemon *d, struct dcg_tokens **tokens, struct dcg_er
 	int r = d->done_fd < 0 ? dcg_error_sys(err, errno, "cannot make an eventfd") : dcg_signals_take(&d->signal_fd, err);
 	if (!r)
 		r = dcg_files_fit(o->max_connections, &api.max_connections, err);
-	if (!r)
-		r = dcg_file_make_folder(o->state_dir, err);
 	if (!r)
 		r = dcg_jobs_new(&d->jobs, &jobs, err);
 	/* The socket before the worker: a port in use must not set a job going. */

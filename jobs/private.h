@@ -162,7 +162,9 @@ int dcg_job_make_folders(const struct dcg_jobs *j, int64_t id, struct dcg_error 
 char *dcg_prepared_path(const struct dcg_jobs *j, const char *name, int size, int channels);
 /* Is it there, of the size and sha256 that its row says? Errors name it by its name. */
 int dcg_job_file_verify(const struct dcg_jobs *j, enum dcg_file_kind kind, const struct dcg_file_row *row, struct dcg_error *err);
-/* The same without reading it; one that cannot be looked at now counts as present. */
+/* The same of a checkpoint that somebody asked for, who is told what to do. */
+int dcg_job_checkpoint_need(const struct dcg_jobs *j, const struct dcg_file_row *row, struct dcg_error *err);
+/* Verify without reading it; one that cannot be looked at now counts as present. */
 int dcg_job_file_present(const struct dcg_jobs *j, enum dcg_file_kind kind, const struct dcg_file_row *row);
 void dcg_job_file_unlink(const struct dcg_jobs *j, enum dcg_file_kind kind, int64_t job, const char *name);
 /* Remove our files in a job's folder whose name is not among the rows, and temporaries. */
