@@ -169,6 +169,30 @@ def at_work():
     equal(met > len(faults) * 0.8, True, f"faults met: {met}")
 
 
+@test
+def checkpoint_out_of_reach():
+    """a checkpoint that cannot be opened when its job goes on is not given up for an older one, unless the disk lost it"""
+    d = FaultyDaemon()
+    d.start()
+    d.register_tiny()
+    for error, state in ((errno.EMFILE, "succeeded"), (errno.EACCES, "failed"), (errno.ENOMEM, "failed"), (errno.EIO, "succeeded")):
+        job = d.post("/jobs", dict(JOB, dataset="tiny", epochs=256, keep_last=300)).json()["id"]
+        d.wait_step(job, 24)
+        d.post(f"/jobs/{job}/pause", None, 202)
+        d.wait_state(job, "paused")
+        newest = d.get(f"/jobs/{job}/checkpoints?limit=200").json()["checkpoints"][-1]
+        d.control.arm("open checkpoint", FAIL, 0, error)
+        d.post(f"/jobs/{job}/resume", None, 202)
+        found = d.wait_state(job, "succeeded", "failed")
+        equal((d.control.get(FIRED), found["state"]), (1, state), f"{os.strerror(error)}: {found['error']}")
+        if state == "failed":
+            equal(os.strerror(error) in found["error"], True, found["error"])
+        gone = [e for e in d.get(f"/jobs/{job}/log?limit=200").json()["log"] if "cannot be used" in e["text"]]
+        equal(len(gone), int(error == errno.EIO), f"{os.strerror(error)}: {gone}")
+        equal(len(d.get(f"/checkpoints/{newest['id']}/file", 404 if error == errno.EIO else 200).body) == newest["size"], error != errno.EIO)
+    d.stop()
+
+
 # --- At start ----------------------------------------------------------------------------------
 
 
