@@ -191,6 +191,17 @@ void dcg_job_folder_remove(const struct dcg_jobs *j, int64_t id)
 	free(path);
 }
 
+static int is_temporary(void *user, const char *name)
+{
+	(void)user;
+	return dcg_file_is_temporary(name);
+}
+
+void dcg_state_sweep(const struct dcg_jobs *j)
+{
+	sweep(open_folder(AT_FDCWD, j->state_folder), is_temporary, NULL);
+}
+
 struct prepared {
 	const struct dcg_jobs *j;
 	const char *name;

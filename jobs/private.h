@@ -171,6 +171,8 @@ void dcg_job_file_unlink(const struct dcg_jobs *j, enum dcg_file_kind kind, int6
 void dcg_job_folder_sweep(const struct dcg_jobs *j, int64_t id, enum dcg_file_kind kind, const struct dcg_file_row *rows, size_t count);
 /* Remove the whole folder of a job, as far as it holds what we put there. */
 void dcg_job_folder_remove(const struct dcg_jobs *j, int64_t id);
+/* Remove temporaries beside the database (of session.key, say); at start, when nobody is writing. */
+void dcg_state_sweep(const struct dcg_jobs *j);
 /* Remove prepared files: those of data set `name`, or (NULL) those of none in the store. */
 void dcg_prepared_sweep(const struct dcg_jobs *j, const char *name);
 /* Every row of a job above a step (-1: all), however many. */
