@@ -38,7 +38,7 @@ ESSENTIAL = (
     "rename checkpoint", "fsync checkpoints folder", "unlink checkpoint",
     "create temporary sample", "write temporary sample", "fsync temporary sample", "rename sample", "fsync samples folder",
     "create temporary prepared", "write temporary prepared", "fsync temporary prepared", "rename prepared", "fsync data sets folder",
-    "unlink prepared", "mkdir job folder", "rmdir job folder", "send reply", "send event",
+    "unlink prepared", "mkdir job folder", "fsync jobs folder", "fsync job folder", "rmdir job folder", "send reply", "send event",
 )
 OF_MIGRATION = ("BEGIN (migration)", "tables (migration)", "COMMIT (migration)", "fsync wal (migration)", "create temporary backup",
                 "fsync temporary backup", "rename backup", "write temporary backup")
