@@ -168,6 +168,7 @@ static const char *kind_of(const char *path)
 	static const struct { const char *name, *kind; } files[] = {
 		{ "", "state folder" }, { "/dcgand.db", "database" }, { "/dcgand.db-wal", "wal" }, { "/dcgand.db-shm", "shm" },
 		{ "/dcgand.lock", "lock" }, { "/jobs", "jobs folder" }, { "/datasets", "data sets folder" },
+		{ "/session.key", "session key" },
 	};
 	if (strncmp(path, "socket:", 7) == 0)
 		return "socket";
@@ -183,6 +184,8 @@ static const char *kind_of(const char *path)
 	if (!name)
 		return "elsewhere";
 	int temporary = is_temporary(name + 1);
+	if (strncmp(path, "/.session.key.", 14) == 0)
+		return "temporary session key";
 	if (strstr(path, ".backup"))
 		return temporary ? "temporary backup" : "backup";
 	if (strncmp(path, "/datasets/", 10) == 0)

@@ -13,10 +13,11 @@ import random
 import re
 import shutil
 import signal
+import subprocess
 import time
 
 from faults import FAIL, FIRED, FaultyDaemon, check_folder
-from dcgand import equal, folder, main, test, wait_for
+from dcgand import PROGRAM, equal, folder, main, test, wait_for
 
 LONG = bool(os.environ.get("DCG_LONG"))
 SITES_AT_WORK, SITES_AT_START, SITES_AT_STOP = (120, 20, 20) if LONG else (16, 4, 3)
@@ -25,7 +26,7 @@ ERRNO = {"open": errno.EMFILE, "create": errno.EMFILE, "write": errno.EIO, "read
          "mmap": errno.ENOMEM, "mkdir": errno.ENOSPC, "unlink": errno.EIO, "rmdir": errno.EIO, "truncate": errno.EIO, "seek": errno.EIO,
          "list": errno.ENOMEM, "lock": errno.ENOLCK, "eventfd": errno.EMFILE, "pipe": errno.EMFILE, "epoll_create": errno.EMFILE,
          "epoll_add": errno.ENOMEM, "socket": errno.EMFILE, "bind": errno.EADDRINUSE, "listen": errno.EADDRINUSE, "accept": errno.EMFILE,
-         "setsockopt": errno.ENOBUFS, "receive": errno.ECONNRESET, "send": errno.EPIPE, "pthread_create": errno.EAGAIN}
+         "stat": errno.EIO, "statvfs": errno.EIO, "resolve": errno.EACCES, "random": errno.ENOSYS, "close": errno.EIO, "setsockopt": errno.ENOBUFS, "receive": errno.ECONNRESET, "send": errno.EPIPE, "pthread_create": errno.EAGAIN}
 FULL = ("write temporary checkpoint", "write temporary sample", "write temporary prepared", "create temporary checkpoint", "fsync temporary checkpoint")
 GONE = (OSError, http.client.HTTPException)
 JOB = {"size": 16, "ngf": 2, "ndf": 2, "z_dim": 8, "batch_size": 8, "threads": 1, "kernel": "openblas", "epochs": 2, "sample_count": 4,
@@ -196,9 +197,22 @@ def checkpoint_out_of_reach():
 # --- At start ----------------------------------------------------------------------------------
 
 
+def with_token(d):
+    """The daemon, which asks for a token and so needs a session.key, too."""
+    path = os.path.join(d.root, "tokens")
+    if not os.path.exists(path):
+        made = subprocess.run([PROGRAM, "--new-token", "ada", "--scope", "admin", "--tokens", path], check=True, capture_output=True)
+        with open(path + ".secret", "wb") as f:
+            f.write(made.stdout)
+    with open(path + ".secret", encoding="ascii") as f:
+        d.auth = {"Authorization": "Bearer " + f.read().strip()}
+    d.options += ["--tokens", path]
+    return d
+
+
 def left_by_a_kill():
     """A state folder with a job at work, and what its daemon was just writing."""
-    d = FaultyDaemon()
+    d = with_token(FaultyDaemon())
     d.start()
     d.register_tiny()
     job = d.post("/jobs", dict(JOB, dataset="tiny", epochs=64, sample_every=1)).json()["id"]
@@ -206,22 +220,29 @@ def left_by_a_kill():
     d.control.arm("fsync temporary checkpoint", 1)
     wait_for(d.died, "its death")
     d.bury()
+    os.unlink(os.path.join(d.state, "session.key")) # to be made by each start
     return d.state, d.root
+
+
+def of_template(template, state):
+    d = FaultyDaemon(state=state)
+    d.root = template[1]
+    d.roots = [d.root]
+    return with_token(d)
 
 
 def start_with_a_fault(template, fault, error):
     """One start; what it said when it gave up, None when it did not."""
     state = os.path.join(folder(), "state")
     shutil.copytree(template[0], state)
-    d = FaultyDaemon(state=state)
-    d.roots = [template[1]]
+    d = of_template(template, state)
     d.control.arm(fault, FAIL, 0, error)
     said = None
     try:
         d.start()
     except AssertionError:
         said = d.errors()
-        equal(d.wait(), 1, f"status after {said}")
+        equal(d.wait(), 2 if "/tokens: " in said.splitlines()[-1] else 1, f"status after {said}") # as with all of the configuration
         equal(said.startswith("dcgand: ") and said.count("\n") >= 1, True, f"what it said: {said!r}")
     if not said:
         d.get("/healthz")
@@ -246,10 +267,9 @@ def start_with_a_fault(template, fault, error):
 def at_start():
     """a fault while it starts: it gives up with the reason and status 1, or does without; the next start is as good as ever"""
     template = left_by_a_kill()
-    d = FaultyDaemon(state=os.path.join(folder(), "state"))
+    d = of_template(template, os.path.join(folder(), "state"))
     shutil.rmtree(d.state)
     shutil.copytree(template[0], d.state)
-    d.roots = [template[1]]
     d.control.record(True)
     d.hold(True)
     d.start()
@@ -278,8 +298,7 @@ def at_the_end():
     template = left_by_a_kill()
     state = os.path.join(folder(), "state")
     shutil.copytree(template[0], state)
-    d = FaultyDaemon(state=state)
-    d.roots = [template[1]]
+    d = of_template(template, state)
     d.start()
     job = d.post("/jobs", dict(JOB, dataset="tiny", epochs=100000, sample_every=0, checkpoint_every=0)).json()["id"]
     faults, rounds = [], 0

@@ -43,7 +43,7 @@ ESSENTIAL = (
 OF_MIGRATION = ("BEGIN (migration)", "tables (migration)", "COMMIT (migration)", "fsync wal (migration)", "create temporary backup",
                 "fsync temporary backup", "rename backup", "write temporary backup")
 NO_POINTS = ("memory", "elsewhere", "socket") # reads, threads and what is not ours to lose
-PASSIVE = ("read ", "open ", "list ", "mmap ", "seek ", "lock ", "accept", "epoll", "eventfd", "pipe", "pthread", "setsockopt", "receive", "socket",
+PASSIVE = ("stat ", "statvfs ", "resolve ", "random", "close ", "read ", "open ", "list ", "mmap ", "seek ", "lock ", "accept", "epoll", "eventfd", "pipe", "pthread", "setsockopt", "receive", "socket",
            "bind", "listen", "write shm", "truncate shm", "truncate lock", "write lock")
 
 chance = random.Random(2026)
