@@ -36,7 +36,7 @@ static int newer(const char *path, int64_t version, int newest, struct dcg_error
 	return DCG_EVERSION;
 }
 
-/* A small file is looked through as a whole, which takes some milliseconds; damage in a large one is told when
+/* A small file is looked through as a whole, which takes some ten milliseconds; damage in a large one is told when
  * somebody meets it. */
 static int check_pages(struct dcg_sql *q)
 {

@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(os.environ.get("top_srcdir", "."), "tests", "api
 from dcgand import SLOW, Daemon, equal, folder, main, small_job, test  # noqa: E402
 
 CLONE_NEWNS, MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 0x20000, 1, 32, 4096, 0x4000, 0x40000
-CHECKED = 8 << 20  # bytes of a database that every start looks through
+CHECKED = 4 << 20  # bytes of a database that every start looks through
 PAGE = 4096
 d = Daemon()
 d.register_tiny()
