@@ -38,6 +38,9 @@ struct dcg_store_tx;
 int dcg_store_open(struct dcg_store **ret, const char *folder, struct dcg_error *err);
 void dcg_store_close(struct dcg_store *s); /* checkpoints the WAL */
 
+/* Have fn called, once and from any thread, when a sync failed as said above. It may not use the store. */
+void dcg_store_on_lost(struct dcg_store *s, void (*fn)(void *user), void *user);
+
 int64_t dcg_store_now_ms(void);
 
 /* durable: the commit is synced to disk (job states, samples, checkpoints); else it is

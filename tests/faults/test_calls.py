@@ -4,8 +4,8 @@ loses no descriptor and, at work, no memory, and afterwards everything is consis
 
 Which calls there are is recorded, as in test_kills.py, those of SQLite among them; memory is refused
 once at each place in the program that asks for some at work if DCG_LONG is set, else at a sample of them,
-and at a sample at start and stop. Left to tests/store are SQLite's memory, and a failed sync of the database, after which it takes
-nothing more.
+and at a sample at start and stop. Left to tests/store is SQLite's memory. A failed sync of the database
+ends the daemon, so it is tried apart from the others.
 """
 import errno
 import http.client
@@ -209,6 +209,38 @@ def checkpoint_out_of_reach():
         equal(len(gone), int(error == errno.EIO), f"{os.strerror(error)}: {gone}")
         equal(len(d.get(f"/checkpoints/{newest['id']}/file", 404 if error == errno.EIO else 200).body) == newest["size"], error != errno.EIO)
     d.stop()
+
+
+@test
+def failed_sync():
+    """a database that could not be synced is not written to any more: the daemon ends, says why, and the next goes on from what is there"""
+    for point in ("fsync wal (submit)", "fsync wal (checkpoint)", "fsync wal (sample)"):
+        d = FaultyDaemon()
+        d.start()
+        d.register_tiny()
+        if point != "fsync wal (submit)":
+            d.post("/jobs", dict(JOB, dataset="tiny", epochs=64))
+            d.wait_step(1, 16)
+        d.control.arm(point, FAIL, 0, errno.EIO)
+        if point == "fsync wal (submit)":
+            try:
+                equal(d.request("POST", "/jobs", dict(JOB, dataset="tiny", epochs=64)).status, 500)
+            except GONE: # it ended before it could say so
+                pass
+        wait_for(d.died, "its end")
+        equal((d.wait(), d.control.get(FIRED)), (1, 1), f"status after a failed {point}: {d.errors()}")
+        equal(len(re.findall("^dcgand: error: a sync of the database to disk failed.*$", d.errors(), re.M)), 1, d.errors())
+        d.hold(True)
+        d.start()
+        d.wait_held()
+        check_folder(d.state, {})
+        d.hold(False)
+        if point == "fsync wal (submit)": # it was not taken, or it was and runs
+            d.post("/jobs", dict(JOB, dataset="tiny", epochs=64))
+        for job in d.get("/jobs").json()["jobs"]:
+            found = d.wait_state(job["id"], "succeeded", "failed")
+            equal((found["state"], found["step"]), ("succeeded", 512), f"{point}: {found['error']}")
+        d.stop()
 
 
 # --- At start ----------------------------------------------------------------------------------
