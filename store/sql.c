@@ -25,6 +25,7 @@ static int code_of(int rc, int errnum)
 	switch (errnum) { /* IOERR, CANTOPEN, READONLY: whoever asked has nothing to do with it, so never DCG_EACCESS */
 	case ENOSPC: case EDQUOT: case EFBIG: return DCG_ENOSPC;
 	case ENOMEM: return DCG_ENOMEM;
+	case EMFILE: case ENFILE: return DCG_EMFILE;
 	}
 	return DCG_EIO;
 }
