@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "api/tokens.h"
-#include "base/file.h"
 #include "daemon/files.h"
 #include "daemon/log.h"
 #include "daemon/notify.h"
@@ -46,9 +45,9 @@ static int start(struct dcg_daemon *d, struct dcg_tokens **tokens, struct dcg_er
 	if (!r)
 		r = dcg_files_fit(o->max_connections, &api.max_connections, err);
 	if (!r)
-		r = dcg_file_make_folder(o->state_dir, err);
-	if (!r)
 		r = dcg_jobs_new(&d->jobs, &jobs, err);
+	if (!r)
+		dcg_store_on_lost(dcg_jobs_store(d->jobs), dcg_serve_lost, d);
 	/* The socket before the worker: a port in use must not set a job going. */
 	if (!r)
 		r = dcg_api_new(&d->api, &api, d->jobs, err);
@@ -83,7 +82,7 @@ static int run(struct dcg_daemon *d, struct dcg_tokens *tokens)
 		printf(PACKAGE_NAME " " PACKAGE_VERSION " listening on %s\n", dcg_api_url(d->api));
 		fflush(stdout);
 		dcg_notify("READY=1\nSTATUS=Listening on %s", dcg_api_url(d->api));
-		dcg_serve(d);
+		r = dcg_serve(d);
 	}
 	dcg_api_free(d->api);
 	dcg_tokens_free(tokens);

@@ -89,15 +89,20 @@ static void reload(struct dcg_daemon *d)
 
 /* --- Stop ----------------------------------------------------------------------------------- */
 
+static void tell_done(struct dcg_daemon *d)
+{
+	uint64_t one = 1;
+	ssize_t n = write(d->done_fd, &one, sizeof one);
+	(void)n;
+}
+
 static void *stop(void *arg)
 {
 	struct dcg_daemon *d = arg;
-	uint64_t one = 1;
 	dcg_api_begin_stop(d->api);
 	dcg_jobs_stop(d->jobs, 0);
 	dcg_api_stop(d->api);
-	ssize_t n = write(d->done_fd, &one, sizeof one);
-	(void)n;
+	tell_done(d);
 	return NULL;
 }
 
@@ -127,13 +132,33 @@ static void wait_for_end(struct dcg_daemon *d)
 
 /* --- Serve ---------------------------------------------------------------------------------- */
 
-void dcg_serve(struct dcg_daemon *d)
+void dcg_serve_lost(void *daemon)
+{
+	tell_done(daemon);
+}
+
+/* Nothing can be recorded any more, and only opening the database anew shows what is there: so that whoever
+ * watches over us may start us again. */
+static void give_up(struct dcg_daemon *d)
+{
+	uint64_t seen;
+	ssize_t n = read(d->done_fd, &seen, sizeof seen);
+	(void)n;
+	dcg_log(DCG_API_ERROR, "a sync of the database to disk failed, what was written since may be lost: ending, the next start goes on from what is there. "
+		"Look at the disk when this comes again");
+	dcg_notify("STOPPING=1\nSTATUS=A sync of the database to disk failed");
+	dcg_jobs_begin_stop(d->jobs, 1);
+}
+
+int dcg_serve(struct dcg_daemon *d)
 {
 	pthread_t thread;
-	int done = 0, supervised = getenv("NOTIFY_SOCKET") != NULL;
+	int lost = 0, supervised = getenv("NOTIFY_SOCKET") != NULL;
 	int64_t status_at = dcg_clock_ms() + STATUS_MS;
 	for (;;) {
-		int number = wait_signal(d, dcg_watchdog_wait(&d->watchdog, supervised ? STATUS_MS : -1), &done);
+		int number = wait_signal(d, dcg_watchdog_wait(&d->watchdog, supervised ? STATUS_MS : -1), &lost);
+		if (lost)
+			break;
 		/* Without a file there is nothing to read again: a closed terminal ends us. */
 		if (number == SIGHUP && (d->options.config || d->options.tokens))
 			reload(d);
@@ -145,12 +170,17 @@ void dcg_serve(struct dcg_daemon *d)
 			status_at = dcg_clock_ms() + STATUS_MS;
 		}
 	}
-	dcg_log(DCG_API_INFO, "stopping: a checkpoint is saved first; a second signal skips that");
-	dcg_notify("STOPPING=1\nSTATUS=Saving a checkpoint");
+	if (lost) {
+		give_up(d);
+	} else {
+		dcg_log(DCG_API_INFO, "stopping: a checkpoint is saved first; a second signal skips that");
+		dcg_notify("STOPPING=1\nSTATUS=Saving a checkpoint");
+	}
 	if (pthread_create(&thread, NULL, stop, d)) {
 		stop(d);
-		return;
+	} else {
+		wait_for_end(d);
+		pthread_join(thread, NULL);
 	}
-	wait_for_end(d);
-	pthread_join(thread, NULL);
+	return lost ? DCG_EIO : 0;
 }

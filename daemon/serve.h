@@ -14,10 +14,13 @@ struct dcg_daemon {
 	struct dcg_api *api;
 	struct dcg_watchdog watchdog;
 	int signal_fd; /* of daemon/signals.h */
-	int done_fd;   /* eventfd: the stopping thread has finished */
+	int done_fd;   /* eventfd: the stopping thread has finished or, before it began, the database takes nothing more */
 };
 
-/* Until a signal says stop; then jobs and HTTP are stopped. Leaves the process on a third. */
-void dcg_serve(struct dcg_daemon *d);
+/* Until a signal says stop; then jobs and HTTP are stopped. Leaves the process on a third. DCG_EIO: until
+ * dcg_serve_lost was called. */
+int dcg_serve(struct dcg_daemon *d);
+/* The store has lost what it wrote (dcg_store_on_lost). */
+void dcg_serve_lost(void *daemon);
 
 #endif

@@ -107,6 +107,16 @@ int dcg_job_file_verify(const struct dcg_jobs *j, enum dcg_file_kind kind, const
 	return r;
 }
 
+int dcg_job_checkpoint_need(const struct dcg_jobs *j, const struct dcg_file_row *row, struct dcg_error *err)
+{
+	int r = dcg_job_file_verify(j, DCG_FILE_CHECKPOINT, row, err);
+	if (r != DCG_EFORMAT && r != DCG_ENOENT)
+		return r;
+	size_t n = strlen(err->text);
+	snprintf(err->text + n, sizeof err->text - n, "; put a backup of it in its place, or use another checkpoint");
+	return r;
+}
+
 void dcg_job_file_unlink(const struct dcg_jobs *j, enum dcg_file_kind kind, int64_t job, const char *name)
 {
 	int dir = open_job_folder(j, job, kind);
@@ -179,6 +189,17 @@ void dcg_job_folder_remove(const struct dcg_jobs *j, int64_t id)
 		close(fd);
 	rmdir(path); /* and stays if somebody put something into it */
 	free(path);
+}
+
+static int is_temporary(void *user, const char *name)
+{
+	(void)user;
+	return dcg_file_is_temporary(name);
+}
+
+void dcg_state_sweep(const struct dcg_jobs *j)
+{
+	sweep(open_folder(AT_FDCWD, j->state_folder), is_temporary, NULL);
 }
 
 struct prepared {

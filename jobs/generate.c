@@ -94,7 +94,7 @@ static int open_sampler(struct dcg_jobs *j, const struct dcg_file_row *file, str
 	struct dcg_sampler *s;
 	if (j->sampler && strcmp(j->sampler_sha256, file->sha256) == 0)
 		return 0;
-	int r = dcg_job_file_verify(j, DCG_FILE_CHECKPOINT, file, err);
+	int r = dcg_job_checkpoint_need(j, file, err);
 	if (r)
 		return r;
 	char *path = dcg_jobs_file_path(j, DCG_FILE_CHECKPOINT, file);

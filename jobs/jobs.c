@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/file.h"
 
@@ -47,6 +48,15 @@ static int make_folders(struct dcg_jobs *j, const char *folder, struct dcg_error
 	return r;
 }
 
+/* What to do when the state folder, or something in it, cannot be written. */
+static void advise(struct dcg_error *err)
+{
+	size_t n = err ? strlen(err->text) : 0;
+	if (err && (err->code == DCG_EACCESS))
+		snprintf(err->text + n, sizeof err->text - n, "; all of the state folder must be writable for user %u: mount it so, chown it, or choose another --state-dir",
+			(unsigned)geteuid());
+}
+
 int dcg_jobs_new(struct dcg_jobs **ret, const struct dcg_jobs_config *cfg, struct dcg_error *err)
 {
 	struct dcg_jobs *j = calloc(1, sizeof *j);
@@ -72,6 +82,8 @@ int dcg_jobs_new(struct dcg_jobs **ret, const struct dcg_jobs_config *cfg, struc
 		r = make_folders(j, cfg->state_folder, err);
 	if (!r)
 		r = dcg_store_open(&j->store, j->state_folder, err);
+	if (r)
+		advise(err);
 	if (!r)
 		r = dcg_datasets_builtin(j, err);
 	if (!r)

@@ -157,13 +157,17 @@ int dcg_job_make_folders(const struct dcg_jobs *j, int64_t id, struct dcg_error 
 char *dcg_prepared_path(const struct dcg_jobs *j, const char *name, int size, int channels);
 /* Is it there, of the size and sha256 that its row says? Errors name it by its name. */
 int dcg_job_file_verify(const struct dcg_jobs *j, enum dcg_file_kind kind, const struct dcg_file_row *row, struct dcg_error *err);
-/* The same without reading it; one that cannot be looked at now counts as present. */
+/* The same of a checkpoint that somebody asked for, who is told what to do. */
+int dcg_job_checkpoint_need(const struct dcg_jobs *j, const struct dcg_file_row *row, struct dcg_error *err);
+/* Verify without reading it; one that cannot be looked at now counts as present. */
 int dcg_job_file_present(const struct dcg_jobs *j, enum dcg_file_kind kind, const struct dcg_file_row *row);
 void dcg_job_file_unlink(const struct dcg_jobs *j, enum dcg_file_kind kind, int64_t job, const char *name);
 /* Remove our files in a job's folder whose name is not among the rows, and temporaries. */
 void dcg_job_folder_sweep(const struct dcg_jobs *j, int64_t id, enum dcg_file_kind kind, const struct dcg_file_row *rows, size_t count);
 /* Remove the whole folder of a job, as far as it holds what we put there. */
 void dcg_job_folder_remove(const struct dcg_jobs *j, int64_t id);
+/* Remove temporaries beside the database (of session.key, say); at start, when nobody is writing. */
+void dcg_state_sweep(const struct dcg_jobs *j);
 /* Remove prepared files: those of data set `name`, or (NULL) those of none in the store. */
 void dcg_prepared_sweep(const struct dcg_jobs *j, const char *name);
 /* Every row of a job above a step (-1: all), however many. */

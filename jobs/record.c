@@ -143,13 +143,13 @@ static int record_end(struct dcg_run *run, struct dcg_store_tx *tx, struct dcg_j
 	j->current.id = 0;
 	pthread_mutex_unlock(&j->lock);
 	dcg_store_on_end(tx, end_settled, run);
-	/* The checkpoint that a stop makes could not be written: it goes on from an older one. */
 	int own = 0;
 	if (row->state == DCG_JOB_PAUSED) /* for want of room; what follows is said of one that runs */
 		own = dcg_job_move(tx, row, DCG_JOB_RUNNING, NULL, -1);
 	if (own)
 		return own;
-	int for_want = dcg_error_is_want(why->code) || why->code == DCG_ENOMEM || why->code == DCG_EIO;
+	/* The checkpoint that a stop makes could not be written: it goes on from an older one. */
+	int for_want = dcg_error_is_want(why->code) || why->code == DCG_ENOMEM || why->code == DCG_EIO || why->code == DCG_EACCESS;
 	int stopped = why->code == DCG_ECANCELLED || (for_want && (stopping || want != DCG_WANT_GO));
 	if (!why->code)
 		return dcg_job_move(tx, row, DCG_JOB_SUCCEEDED, NULL, -1);

@@ -197,6 +197,7 @@ int dcg_jobs_recover(struct dcg_jobs *j, struct dcg_error *err)
 {
 	/* Those that a crash can have left in disorder, or that will run. */
 	static const enum dcg_job_state live[] = { DCG_JOB_PREPARING, DCG_JOB_RUNNING, DCG_JOB_QUEUED, DCG_JOB_PAUSED };
+	dcg_state_sweep(j);
 	dcg_prepared_sweep(j, NULL);
 	int r = sweep_jobs(j, err);
 	for (size_t i = 0; !r && i < sizeof live / sizeof *live; i++)

@@ -9,8 +9,14 @@ enum { TICK_MS = 250 };
 
 /* --- Starting ------------------------------------------------------------------------------------ */
 
+/* Is it lost for good? Else (too many open files, no memory, not ours to read) it may be sound. */
+static int is_lost(int code)
+{
+	return code == DCG_EFORMAT || code == DCG_ENOENT || code == DCG_EIO;
+}
+
 /* The newest checkpoint that is as it was written, into *ret; DCG_ENOENT if there is none. One that
- * only cannot be opened now is not passed over: what was trained since an older one would be lost. */
+ * only cannot be opened now is not passed over: it would be removed with what was trained since an older one. */
 static int newest_sound(struct dcg_run *run, struct dcg_file_row *ret, struct dcg_error *err)
 {
 	struct dcg_file_row *rows;
@@ -20,18 +26,18 @@ static int newest_sound(struct dcg_run *run, struct dcg_file_row *ret, struct dc
 	if (r)
 		return r;
 	r = DCG_ENOENT;
-	while (r && r != DCG_EMFILE && count--) {
+	while (is_lost(r) && count--) {
 		dcg_jobs_moved(run->j);
 		r = dcg_job_file_verify(run->j, DCG_FILE_CHECKPOINT, &rows[count], &why);
-		if (r == DCG_EMFILE)
-			*err = why;
-		else if (r)
+		if (is_lost(r))
 			dcg_run_log(run, "error", "the checkpoint of step %lld cannot be used: %s", (long long)rows[count].step, why.text);
+		else if (r)
+			*err = why;
 		else
 			*ret = rows[count];
 	}
 	free(rows);
-	return r && r != DCG_EMFILE ? DCG_ENOENT : r;
+	return is_lost(r) ? DCG_ENOENT : r;
 }
 
 /* From now on others may send commands; what they wished before is sent now. */
@@ -71,7 +77,7 @@ static int start(struct dcg_run *run, struct dcg_error *err)
 	} else if (run->params.from_checkpoint) {
 		r = dcg_store_file_get(j->store, DCG_FILE_CHECKPOINT, run->params.from_checkpoint, &from, err);
 		if (!r)
-			r = dcg_job_file_verify(j, DCG_FILE_CHECKPOINT, &from, err);
+			r = dcg_job_checkpoint_need(j, &from, err);
 		if (r) {
 			dcg_error_prefix(err, r, "from_checkpoint %lld", (long long)run->params.from_checkpoint);
 			goto done;

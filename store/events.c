@@ -11,7 +11,7 @@ int dcg_store_event_append(struct dcg_store_tx *tx, int64_t job, const char *typ
 	if (dcg_sql_step(q) > 0)
 		seq = dcg_sql_int(q);
 	if (dcg_sql_run(q) == 0)
-		return dcg_sql_fail(q, DCG_EFORMAT, DCG_STORE_FILE ": event_counter is empty");
+		return dcg_sql_fail(q, DCG_EDAMAGED, DCG_STORE_FILE ": event_counter is empty; " DCG_STORE_REMEDY);
 	dcg_sql_start(q, "INSERT INTO events(seq, job, created_ms, type, data) VALUES (?, ?, ?, ?, ?)");
 	dcg_sql_bind_int(q, seq);
 	dcg_sql_bind_int(q, job);

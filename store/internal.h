@@ -26,6 +26,8 @@ struct dcg_store {
 	int full_sync;              /* PRAGMA synchronous is FULL, not NORMAL */
 	int wal_pages;              /* in the WAL after the last commit */
 	int sweep;                  /* deleted_jobs is not empty */
+	void (*on_lost)(void *user); /* NULL: was called, or nobody cares */
+	void *lost_user;
 
 	pthread_mutex_t read_lock;  /* guards: */
 	pthread_cond_t reader_free;

@@ -159,7 +159,7 @@ static void read_row(struct dcg_sql *q, void *row)
 	dcg_sql_array(q, state, sizeof state);
 	int known = q->error.code ? 0 : dcg_job_state_from_name(state);
 	if (known < 0)
-		dcg_sql_fail(q, DCG_EFORMAT, DCG_STORE_FILE ": job %lld is in an unknown state \"%s\": put a backup in its place", (long long)r->id, state);
+		dcg_sql_fail(q, DCG_EDAMAGED, DCG_STORE_FILE ": job %lld is in an unknown state \"%s\"; " DCG_STORE_REMEDY, (long long)r->id, state);
 	else
 		r->state = (enum dcg_job_state)known;
 	r->name = dcg_sql_text(q);

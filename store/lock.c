@@ -15,8 +15,8 @@ static int busy(int fd, const char *path, struct dcg_error *err)
 	ssize_t n = pread(fd, text, sizeof text - 1, 0);
 	long pid = n > 0 ? strtol(text, NULL, 10) : 0;
 	if (pid > 0)
-		return dcg_error_set(err, DCG_EBUSY, "%s: held by process %ld: another dcgand uses this folder", path, pid);
-	return dcg_error_set(err, DCG_EBUSY, "%s: held by a process that is just starting: another dcgand uses this folder", path);
+		return dcg_error_set(err, DCG_EBUSY, "%s: held by process %ld: another dcgand uses this folder; stop it, or choose another --state-dir", path, pid);
+	return dcg_error_set(err, DCG_EBUSY, "%s: held by a process that is just starting: another dcgand uses this folder; stop it, or choose another --state-dir", path);
 }
 
 int dcg_store_lock(const char *folder, struct dcg_error *err)

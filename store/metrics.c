@@ -52,7 +52,7 @@ static struct dcg_metric_bucket read_block(struct dcg_sql *q)
 	b.max = dcg_sql_real(q);
 	b.last = dcg_sql_real(q);
 	if (b.count < 1 || b.count > BLOCK || b.first_step < 0 || b.last_step < b.first_step || b.last_step - b.first_step >= BLOCK)
-		dcg_sql_fail(q, DCG_EFORMAT, DCG_STORE_FILE ": metric_blocks: %lld points at steps %lld to %lld",
+		dcg_sql_fail(q, DCG_EDAMAGED, DCG_STORE_FILE ": metric_blocks: %lld points at steps %lld to %lld; " DCG_STORE_REMEDY,
 			(long long)b.count, (long long)b.first_step, (long long)b.last_step);
 	return b;
 }

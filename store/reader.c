@@ -20,24 +20,22 @@ void dcg_store_readers_done(struct dcg_store *s)
 	pthread_mutex_destroy(&s->read_lock);
 }
 
-/* An unused connection, an open one rather than a new one; -1 for none. */
+/* An unused connection, an open one rather than a new one, if that may be; -1 for none. */
 static int pick(const struct dcg_store *s, int may_open)
 {
 	int best = -1;
 	for (int i = 0; i < DCG_STORE_READERS; i++)
-		if (!s->reader[i].used && (s->reader[i].open || may_open) && (best < 0 || s->reader[i].open > s->reader[best].open))
+		if (!s->reader[i].used && (may_open || s->reader[i].open) && (best < 0 || s->reader[i].open > s->reader[best].open))
 			best = i;
 	return best;
 }
 
-static int any_open(struct dcg_store *s)
+static int some_open(const struct dcg_store *s)
 {
-	int open = 0;
-	pthread_mutex_lock(&s->read_lock);
+	int n = 0;
 	for (int i = 0; i < DCG_STORE_READERS; i++)
-		open |= s->reader[i].open;
-	pthread_mutex_unlock(&s->read_lock);
-	return open;
+		n += s->reader[i].open;
+	return n > 0;
 }
 
 static void give_back(struct dcg_store *s, int i, int open)
@@ -45,53 +43,61 @@ static void give_back(struct dcg_store *s, int i, int open)
 	pthread_mutex_lock(&s->read_lock);
 	s->reader[i].used = 0;
 	s->reader[i].open = open;
-	pthread_cond_broadcast(&s->reader_free); /* not everybody who waits may open a new one */
+	pthread_cond_broadcast(&s->reader_free); /* some wait for an open one */
 	pthread_mutex_unlock(&s->read_lock);
 }
 
-/* Also the files beside the database that reading needs: they are opened by the first look. */
+/* With its log and index, which SQLite opens when something is read. */
 static int open_reader(struct dcg_store *s, struct dcg_sql *q, struct dcg_error *err)
 {
 	int r = dcg_sql_open(q, s->path, SQLITE_OPEN_READONLY, err);
 	if (r)
 		return r;
-	dcg_sql_exec(q, "PRAGMA user_version");
+	dcg_sql_value(q, "PRAGMA schema_version");
 	r = dcg_sql_result(q, err);
 	if (r)
 		dcg_sql_close(q);
 	return r;
 }
 
+/* The connection's number, open and ours; may_open: else an open one is waited for. *ret_others: there are
+ * such. */
+static int take(struct dcg_store *s, int may_open, int *ret_others, struct dcg_error *err)
+{
+	int i, r = 0;
+	pthread_mutex_lock(&s->read_lock);
+	while ((i = pick(s, may_open)) < 0)
+		pthread_cond_wait(&s->reader_free, &s->read_lock);
+	s->reader[i].used = 1;
+	int open = s->reader[i].open;
+	*ret_others = some_open(s); /* none is closed before the store is */
+	pthread_mutex_unlock(&s->read_lock);
+	if (open)
+		return i;
+	if ((r = open_reader(s, &s->reader[i].sql, err))) {
+		give_back(s, i, 0);
+		return r;
+	}
+	pthread_mutex_lock(&s->read_lock);
+	s->reader[i].open = 1; /* while it is used, too: others may wait for it */
+	pthread_mutex_unlock(&s->read_lock);
+	return i;
+}
+
 int dcg_store_read_begin(struct dcg_store *s, struct dcg_sql **ret, struct dcg_error *err)
 {
-	int i, r = 0, may_open = 1, open;
-	struct dcg_sql *q;
-	for (;;) {
-		pthread_mutex_lock(&s->read_lock);
-		while ((i = pick(s, may_open)) < 0)
-			pthread_cond_wait(&s->reader_free, &s->read_lock);
-		s->reader[i].used = 1;
-		open = s->reader[i].open;
-		pthread_mutex_unlock(&s->read_lock);
-		q = &s->reader[i].sql;
-		if (open)
-			break;
-		r = open_reader(s, q, err);
-		open = !r;
-		if (r != DCG_EMFILE || !any_open(s))
-			break;
-		/* One that is in use will do, too, in its time. */
-		give_back(s, i, 0);
-		may_open = r = 0;
-	}
-	if (!r) {
-		dcg_sql_clear(q);
-		dcg_sql_start(q, "BEGIN");
-		dcg_sql_run(q);
-		r = dcg_sql_result(q, err);
-	}
+	int others, i = take(s, 1, &others, err);
+	if (i < 0 && others) /* too many open files, say: then one after the other */
+		i = take(s, 0, &others, err);
+	if (i < 0)
+		return i;
+	struct dcg_sql *q = &s->reader[i].sql;
+	dcg_sql_clear(q);
+	dcg_sql_start(q, "BEGIN");
+	dcg_sql_run(q);
+	int r = dcg_sql_result(q, err);
 	if (r)
-		give_back(s, i, open);
+		give_back(s, i, 1);
 	else
 		*ret = q;
 	return r;

@@ -19,12 +19,48 @@ static int newest_version(const char *const *steps)
 	return n;
 }
 
+static int newer(const char *path, int64_t version, int newest, struct dcg_error *err)
+{
+	char *copy;
+	if (asprintf(&copy, "%s.v%d.backup", path, newest) < 0)
+		return dcg_error_set(err, DCG_ENOMEM, "out of memory");
+	int there = access(copy, F_OK) == 0;
+	free(copy);
+	dcg_error_set(err, DCG_EVERSION, "%s: written by a newer dcgand (version %lld of the tables, this one knows %d): run that one, or ", path, (long long)version, newest);
+	size_t n = err ? strlen(err->text) : 0;
+	if (err && there)
+		snprintf(err->text + n, sizeof err->text - n, "put the backup it made (" DCG_STORE_FILE ".v%d.backup) in the place of " DCG_STORE_FILE " and remove "
+			DCG_STORE_FILE "-wal and -shm, which loses what was recorded since", newest);
+	else if (err)
+		snprintf(err->text + n, sizeof err->text - n, "choose another --state-dir (of version %d there is no backup, " DCG_STORE_FILE ".v%d.backup)", newest, newest);
+	return DCG_EVERSION;
+}
+
+/* A small file is looked through as a whole, which takes some ten milliseconds; damage in a large one is told when
+ * somebody meets it. */
+static int check_pages(struct dcg_sql *q)
+{
+	if (dcg_sql_value(q, "PRAGMA page_count") * dcg_sql_value(q, "PRAGMA page_size") > DCG_SCHEMA_CHECKED)
+		return q->error.code;
+	dcg_sql_start(q, "PRAGMA quick_check(1)");
+	char *found = dcg_sql_step(q) > 0 ? dcg_sql_text(q) : NULL;
+	if (found && strcmp(found, "ok") != 0) {
+		const char *line = strchr(found, '\n'); /* past a headline */
+		dcg_sql_fail(q, DCG_EDAMAGED, "damaged: %.100s; " DCG_STORE_REMEDY, line ? line + 1 : found);
+	}
+	dcg_sql_end(q);
+	free(found);
+	return q->error.code;
+}
+
 int dcg_schema_check(struct dcg_sql *q, const char *path, const char *const *steps, int *ret_version, struct dcg_error *err)
 {
 	int newest = newest_version(steps);
 	int64_t id = dcg_sql_value(q, "PRAGMA application_id");
 	int64_t version = dcg_sql_value(q, "PRAGMA user_version");
 	int64_t objects = dcg_sql_value(q, "SELECT count(*) FROM sqlite_schema");
+	if (!q->error.code && version <= newest && id == APPLICATION_ID)
+		check_pages(q);
 	if (dcg_sql_result(q, err))
 		return dcg_error_prefix(err, q->error.code, "%s", path);
 	if (id == 0 && version == 0 && objects == 0)
@@ -34,10 +70,7 @@ int dcg_schema_check(struct dcg_sql *q, const char *path, const char *const *ste
 			"%s: an SQLite file, but not of dcgand (application_id %lld, expected %d; version %lld): move it away or choose another folder",
 			path, (long long)id, APPLICATION_ID, (long long)version);
 	if (version > newest)
-		return dcg_error_set(err, DCG_EVERSION,
-			"%s: written by a newer dcgand (version %lld of the tables, this one knows %d): run that one, "
-			"or stop it and put the backup it made (%s.v%d.backup) in its place",
-			path, (long long)version, newest, path, newest);
+		return newer(path, version, newest, err);
 	*ret_version = (int)version;
 	return 0;
 }
@@ -94,7 +127,7 @@ static int step(struct dcg_sql *q, const char *sql, int version)
 	dcg_sql_exec(q, "BEGIN IMMEDIATE");
 	dcg_sql_exec(q, sql);
 	if (dcg_sql_value(q, "SELECT count(*) FROM pragma_foreign_key_check"))
-		dcg_sql_fail(q, DCG_EFORMAT, "rows refer to others that are not there");
+		dcg_sql_fail(q, DCG_EDAMAGED, "rows refer to others that are not there");
 	dcg_sql_exec(q, pragmas);
 	dcg_sql_exec(q, "COMMIT");
 	if (q->error.code && !sqlite3_get_autocommit(q->db))
@@ -129,7 +162,7 @@ static int compare(struct dcg_sql *q, struct dcg_sql *model, const char *path, s
 		dcg_sql_bind_text(q, name);
 		dcg_sql_bind_text(q, sql);
 		if (dcg_sql_step(q) > 0 && dcg_sql_int(q) != 1)
-			dcg_sql_fail(q, DCG_EFORMAT, "\"%s\" is missing or was altered: put a backup in its place, or move it away", name);
+			dcg_sql_fail(q, DCG_EDAMAGED, "\"%s\" is missing or was altered; " DCG_STORE_REMEDY, name);
 		dcg_sql_end(q);
 		free(name);
 		free(sql);

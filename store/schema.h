@@ -10,7 +10,9 @@
 
 extern const char *const dcg_schema_steps[]; /* NULL-terminated */
 
-/* Is this our file (or an empty one: version 0), and not from the future? Writes nothing. */
+enum { DCG_SCHEMA_CHECKED = 4 << 20 }; /* bytes of a file that is looked through at every start */
+
+/* Is this our file (or an empty one: version 0), not from the future and, when it is small, sound? Writes nothing. */
 int dcg_schema_check(struct dcg_sql *q, const char *path, const char *const *steps, int *ret_version, struct dcg_error *err);
 /* Remove what a backup left behind that was interrupted. The folder's lock is ours. */
 void dcg_schema_sweep(const char *folder);

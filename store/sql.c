@@ -10,7 +10,7 @@ static int code_of(int rc, int errnum)
 {
 	switch (rc) { /* extended codes with a meaning of their own */
 	case SQLITE_IOERR_NOMEM: return DCG_ENOMEM;
-	case SQLITE_IOERR_CORRUPTFS: return DCG_EFORMAT;
+	case SQLITE_IOERR_CORRUPTFS: return DCG_EDAMAGED;
 	case SQLITE_CONSTRAINT_UNIQUE: case SQLITE_CONSTRAINT_PRIMARYKEY: return DCG_EEXIST;
 	case SQLITE_CONSTRAINT_FOREIGNKEY: return DCG_ENOENT;
 	}
@@ -18,16 +18,14 @@ static int code_of(int rc, int errnum)
 	case SQLITE_NOMEM: return DCG_ENOMEM;
 	case SQLITE_FULL: return DCG_ENOSPC;
 	case SQLITE_BUSY: case SQLITE_LOCKED: case SQLITE_PROTOCOL: return DCG_EBUSY;
-	case SQLITE_CORRUPT: case SQLITE_NOTADB: case SQLITE_ERROR: case SQLITE_SCHEMA: return DCG_EFORMAT;
-	case SQLITE_READONLY: case SQLITE_PERM: case SQLITE_AUTH: return DCG_EACCESS;
+	case SQLITE_CORRUPT: case SQLITE_NOTADB: case SQLITE_ERROR: case SQLITE_SCHEMA: return DCG_EDAMAGED;
 	case SQLITE_CONSTRAINT: case SQLITE_TOOBIG: case SQLITE_MISMATCH: case SQLITE_RANGE: return DCG_EINVAL;
 	case SQLITE_INTERRUPT: case SQLITE_ABORT: return DCG_ECANCELLED;
 	}
-	switch (errnum) { /* IOERR, CANTOPEN */
+	switch (errnum) { /* IOERR, CANTOPEN, READONLY: whoever asked has nothing to do with it, so never DCG_EACCESS */
 	case ENOSPC: case EDQUOT: case EFBIG: return DCG_ENOSPC;
-	case EACCES: case EPERM: case EROFS: return DCG_EACCESS;
-	case EMFILE: case ENFILE: return DCG_EMFILE;
 	case ENOMEM: return DCG_ENOMEM;
+	case EMFILE: case ENFILE: return DCG_EMFILE;
 	}
 	return DCG_EIO;
 }
@@ -35,8 +33,8 @@ static int code_of(int rc, int errnum)
 static const char *hint_of(int code)
 {
 	switch (code) {
-	case DCG_EFORMAT:
-		return "; stop dcgand and put a backup (" DCG_STORE_FILE ".v*.backup or your own) in its place, or move it away";
+	case DCG_EDAMAGED:
+		return "; " DCG_STORE_REMEDY;
 	case DCG_ENOSPC:
 		return "; the disk is full or a quota or file size limit is reached";
 	case DCG_EBUSY:

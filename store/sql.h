@@ -17,6 +17,10 @@
 #include "base/error.h"
 
 #define DCG_STORE_FILE "dcgand.db"
+/* Against damage. A log that stayed would be put on top of the backup. */
+#define DCG_STORE_REMEDY \
+	"stop dcgand and put a backup (" DCG_STORE_FILE ".v*.backup or your own) in its place, or move it away, and remove " \
+	DCG_STORE_FILE "-wal and -shm"
 
 enum { DCG_SQL_CACHE = 64 }; /* more than there are statements in store/ */
 

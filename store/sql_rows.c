@@ -46,7 +46,7 @@ void dcg_sql_array(struct dcg_sql *q, char *ret, size_t size)
 	const char *s = text(q);
 	size_t n = s ? strlen(s) : 0;
 	if (n >= size)
-		dcg_sql_fail(q, DCG_EFORMAT, DCG_STORE_FILE ": a text of %zu bytes where at most %zu are written: put a backup in its place", n, size - 1);
+		dcg_sql_fail(q, DCG_EDAMAGED, DCG_STORE_FILE ": a text of %zu bytes where at most %zu are written; " DCG_STORE_REMEDY, n, size - 1);
 	else
 		memcpy(ret, s ? s : "", n + 1);
 }

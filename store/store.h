@@ -14,7 +14,7 @@
  * return it too, and dcg_store_commit rolls back and tells; so check once, at the end.
  *
  * Errors beside those named below: DCG_ENOSPC (disk full: nothing is lost, try again when
- * there is room), DCG_EIO, DCG_EFORMAT (the file is damaged), DCG_EBUSY (a program from
+ * there is room), DCG_EIO, DCG_EMFILE, DCG_EDAMAGED (the file is), DCG_EBUSY (a program from
  * outside holds a lock), DCG_EINVAL (a text too long or missing, a negative limit). After a
  * failed sync to disk every later transaction is refused with DCG_EIO: what the kernel
  * dropped it will not report again, so only opening anew shows what is there.
@@ -37,6 +37,9 @@ struct dcg_store_tx;
  * backup. */
 int dcg_store_open(struct dcg_store **ret, const char *folder, struct dcg_error *err);
 void dcg_store_close(struct dcg_store *s); /* checkpoints the WAL */
+
+/* Have fn called, once and from any thread, when a sync failed as said above. It may not use the store. */
+void dcg_store_on_lost(struct dcg_store *s, void (*fn)(void *user), void *user);
 
 int64_t dcg_store_now_ms(void);
 

@@ -15,6 +15,25 @@ static int sync_lost(struct dcg_store *s, struct dcg_error *err)
 		"look at the disk, then restart dcgand", s->path);
 }
 
+/* A sync may have failed. Under write_lock. */
+static void tell_lost(struct dcg_store *s)
+{
+	if (!s->writer.sync_failed || !s->on_lost)
+		return;
+	void (*fn)(void *) = s->on_lost;
+	s->on_lost = NULL;
+	fn(s->lost_user);
+}
+
+void dcg_store_on_lost(struct dcg_store *s, void (*fn)(void *user), void *user)
+{
+	pthread_mutex_lock(&s->write_lock);
+	s->on_lost = fn;
+	s->lost_user = user;
+	tell_lost(s);
+	pthread_mutex_unlock(&s->write_lock);
+}
+
 int dcg_store_begin(struct dcg_store *s, int durable, struct dcg_store_tx **ret, struct dcg_error *err)
 {
 	struct dcg_sql *q = &s->writer;
@@ -83,6 +102,7 @@ int dcg_store_commit(struct dcg_store_tx *tx, struct dcg_error *err)
 			dcg_store_sweep(s);
 		checkpoint(s);
 	}
+	tell_lost(s);
 	pthread_mutex_unlock(&s->write_lock);
 	return r;
 }

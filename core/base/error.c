@@ -27,6 +27,7 @@ static const struct {
 	[-DCG_EACCESS] = { "EACCESS", "access denied" },
 	[-DCG_ESTALE] = { "ESTALE", "changed meanwhile" },
 	[-DCG_EMFILE] = { "EMFILE", "too many files are open" },
+	[-DCG_EDAMAGED] = { "EDAMAGED", "stored data is damaged" },
 };
 
 static int known(int code)
@@ -85,7 +86,7 @@ static int code_of_errno(int errnum)
 	case ENOENT: case ENOTDIR: return DCG_ENOENT;
 	case ENOSPC: case EDQUOT: case EFBIG: return DCG_ENOSPC;
 	case EMFILE: case ENFILE: return DCG_EMFILE;
-	case EACCES: case EPERM: case EXDEV: case ELOOP: return DCG_EACCESS;
+	case EACCES: case EPERM: case EROFS: case EXDEV: case ELOOP: return DCG_EACCESS;
 	case EEXIST: return DCG_EEXIST;
 	case EBUSY: case EWOULDBLOCK: return DCG_EBUSY;
 	default: return DCG_EIO;

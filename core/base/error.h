@@ -32,6 +32,7 @@ enum dcg_errno {
 	DCG_EACCESS = -17,     /* permission denied, or outside an allowed root */
 	DCG_ESTALE = -18,      /* changed since the caller looked */
 	DCG_EMFILE = -19,      /* too many files are open */
+	DCG_EDAMAGED = -20,    /* what we stored ourselves is no longer what it was */
 };
 
 struct dcg_error {

@@ -180,6 +180,17 @@ int dcg_file_is_temporary(const char *name)
 	return name[0] == '.' && n > 12 && name[n - 11] == '.' && strcmp(name + n - 4, ".tmp") == 0;
 }
 
+/* With its entry on disk, or not at all, so that the next attempt syncs it. */
+static int make_one(const char *path, struct dcg_error *err)
+{
+	if (mkdir(path, 0700) < 0)
+		return errno == EEXIST ? 0 : dcg_error_sys(err, errno, "%s: cannot create folder", path);
+	int r = sync_folder(path, err);
+	if (r)
+		rmdir(path);
+	return r;
+}
+
 int dcg_file_make_folder(const char *path, struct dcg_error *err)
 {
 	char *copy = strdup(path);
@@ -191,8 +202,7 @@ int dcg_file_make_folder(const char *path, struct dcg_error *err)
 			continue;
 		char was = *p;
 		*p = '\0';
-		if (mkdir(copy, 0700) < 0 && errno != EEXIST)
-			r = dcg_error_sys(err, errno, "%s: cannot create folder", copy);
+		r = make_one(copy, err);
 		*p = was;
 		if (!was)
 			break;

@@ -36,7 +36,7 @@ int dcg_file_read(const char *path, size_t max_bytes, char **ret_data, size_t *r
 int dcg_file_read_fd(int fd, const char *path, size_t max_bytes, char **ret_data, size_t *ret_size, struct dcg_error *err);
 /* Is NAME one of the temporaries dcg_file_begin makes? For cleaning up after a crash. */
 int dcg_file_is_temporary(const char *name);
-/* mkdir -p with mode 0700 for what is missing. */
+/* mkdir -p with mode 0700 for what is missing; what was made is on disk, too. */
 int dcg_file_make_folder(const char *path, struct dcg_error *err);
 
 #endif

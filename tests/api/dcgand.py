@@ -352,19 +352,33 @@ class Stream:
 
 # --- OpenAPI ----------------------------------------------------------------------------
 
-def check_against_openapi(daemon):
-    """Every status seen is one that the description has for its route."""
-    spec = daemon.get("/openapi.json").json()
+def described_routes(daemon):
+    """(pattern of its paths, template, operations) of each route of /openapi.json."""
     routes = []
-    for template, operations in spec["paths"].items():
+    for template, operations in daemon.get("/openapi.json").json()["paths"].items():
         pattern = "".join("[a-z0-9._-]+" if part == "{name}" else r"[\w-]+\.[\w.-]+" if part == "{file}" else "[0-9]+" if part.startswith("{") else re.escape(part)
                           for part in re.split(r"(\{[a-z]+\})", template))
-        routes.append((re.compile(pattern), operations))
+        routes.append((re.compile(pattern), template, operations))
+    return routes
+
+
+def answers_seen(daemon):
+    """(those answers that /openapi.json announces, as method, template and status; those of them that were seen)."""
+    routes = described_routes(daemon)
+    announced = {(method.upper(), template, int(status)) for _, template, operations in routes for method, operation in operations.items()
+                 if "responses" in operation for status in operation["responses"] if status.isdigit()}
+    seen = {(method, template, status) for method, path, status in daemon.seen for pattern, template, _ in routes if pattern.fullmatch(path.split("?")[0])}
+    return announced, announced & seen
+
+
+def check_against_openapi(daemon):
+    """Every status seen is one that the description has for its route."""
+    routes = described_routes(daemon)
     for method, path, status in daemon.seen:
         path = path.split("?")[0]
-        if status < 300 and not any(pattern.fullmatch(path) for pattern, _ in routes):
+        if status < 300 and not any(pattern.fullmatch(path) for pattern, _, _ in routes):
             raise AssertionError(f"{method} {path}: {status}, but there is no such path in /openapi.json")
-        for pattern, operations in routes:
+        for pattern, _, operations in routes:
             if pattern.fullmatch(path):
                 operation = operations.get("get" if method == "HEAD" else method.lower())
                 if operation is None:

@@ -22,7 +22,7 @@ from dcgand import Daemon, equal  # noqa: E402
 SHIM = os.path.join(BUILD, "tests", "faults", ".libs", "shim.so")
 NAME, NAMES, SITES = 56, 512, 1 << 15
 HOLD, HOLDING, RECORDING, ACTION, COUNT, ERROR, FIRED, NAME_COUNT = range(0, 32, 4)
-SITE, POINT, TABLE = 32, 40, 40 + NAME
+SITE, LIVE, POINT, TABLE = 32, 40, 48, 48 + NAME
 SITE_TABLE = TABLE + NAMES * (8 + NAME)
 SIZE = SITE_TABLE + SITES * 16
 KILL_BEFORE, KILL_AFTER, FAIL = 1, 2, 3
@@ -49,8 +49,12 @@ class Control:
         self.set(COUNT, count)
         self.set(ERROR, error)
         name = point.encode() if isinstance(point, str) else b""
-        struct.pack_into("=Q%ds" % NAME, self.map, SITE, 0 if name else point, name)
+        struct.pack_into("=Q", self.map, SITE, 0 if name else point)
+        struct.pack_into("%ds" % NAME, self.map, POINT, name)
         self.set(ACTION, action)
+
+    def live(self):
+        return struct.unpack_from("=Q", self.map, LIVE)[0]
 
     def disarm(self):
         self.set(ACTION, 0)

@@ -155,6 +155,66 @@ enum shim_action shim_site(void)
 	return action;
 }
 
+/* --- Memory that is held: what the program asked for itself, or through the C library or cJSON --------------- */
+
+enum { HELD = 1 << 18 };
+static uintptr_t held[HELD]; /* by hash, with nothing unused between a block's place and where it is; 0: unused */
+static int held_lock;
+
+static uint32_t slot_of(uintptr_t p)
+{
+	return (uint32_t)((p >> 4) * 2654435761u) % HELD;
+}
+
+static int is_counted(void *caller)
+{
+	static uintptr_t of[3];
+	if (!of[2]) {
+		of[0] = start_of((void *)getauxval(AT_PHDR));
+		of[1] = start_of(shim_next("strdup"));
+		of[2] = start_of(shim_next("cJSON_Parse"));
+	}
+	uintptr_t in = start_of(caller);
+	return in && (in == of[0] || in == of[1] || in == of[2]);
+}
+
+void shim_given(void *p, void *caller)
+{
+	if (!p || !shim_control || inside || !is_counted(caller))
+		return;
+	while (__atomic_exchange_n(&held_lock, 1, __ATOMIC_ACQUIRE))
+		;
+	uint32_t i = slot_of((uintptr_t)p);
+	while (held[i])
+		i = (i + 1) % HELD;
+	if (shim_control->live < HELD / 2) {
+		held[i] = (uintptr_t)p;
+		shim_control->live++;
+	}
+	__atomic_store_n(&held_lock, 0, __ATOMIC_RELEASE);
+}
+
+void shim_returned(void *p)
+{
+	if (!p || !shim_control)
+		return;
+	while (__atomic_exchange_n(&held_lock, 1, __ATOMIC_ACQUIRE))
+		;
+	uint32_t i = slot_of((uintptr_t)p);
+	while (held[i] && held[i] != (uintptr_t)p)
+		i = (i + 1) % HELD;
+	if (held[i])
+		shim_control->live--;
+	for (uint32_t next = i; held[i];) { /* what was put further on because of it moves up */
+		do
+			next = (next + 1) % HELD;
+		while (held[next] && (next - slot_of(held[next])) % HELD < (next - i) % HELD);
+		held[i] = held[next];
+		i = held[next] ? next : i;
+	}
+	__atomic_store_n(&held_lock, 0, __ATOMIC_RELEASE);
+}
+
 /* --- What things are -------------------------------------------------------------------------- */
 
 static int is_temporary(const char *name)
@@ -168,6 +228,7 @@ static const char *kind_of(const char *path)
 	static const struct { const char *name, *kind; } files[] = {
 		{ "", "state folder" }, { "/dcgand.db", "database" }, { "/dcgand.db-wal", "wal" }, { "/dcgand.db-shm", "shm" },
 		{ "/dcgand.lock", "lock" }, { "/jobs", "jobs folder" }, { "/datasets", "data sets folder" },
+		{ "/session.key", "session key" },
 	};
 	if (strncmp(path, "socket:", 7) == 0)
 		return "socket";
@@ -183,6 +244,8 @@ static const char *kind_of(const char *path)
 	if (!name)
 		return "elsewhere";
 	int temporary = is_temporary(name + 1);
+	if (strncmp(path, "/.session.key.", 14) == 0)
+		return "temporary session key";
 	if (strstr(path, ".backup"))
 		return temporary ? "temporary backup" : "backup";
 	if (strncmp(path, "/datasets/", 10) == 0)
@@ -253,4 +316,5 @@ static void __attribute__((constructor)) start(void)
 	state_length = strlen(state);
 	backtrace(frame, 2); /* loads what it needs now */
 	shim_control = p;
+	shim_control->live = 0;
 }

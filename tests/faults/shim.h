@@ -19,6 +19,7 @@ struct shim_control {
 	uint32_t fired;
 	uint32_t names;
 	uint64_t site;      /* the allocation to fail, 0: the point is a name */
+	uint64_t live;      /* blocks of memory that the program asked for and has not given back */
 	char point[SHIM_NAME];
 	struct { uint32_t count, pad; char name[SHIM_NAME]; } name[SHIM_NAMES];
 	struct { uint64_t site; uint32_t count, pad; } site_table[SHIM_SITES];
@@ -31,6 +32,9 @@ extern struct shim_control *shim_control; /* NULL: we were loaded for nothing */
 enum shim_action shim_point(const char *call, const char *kind);
 /* An allocation. */
 enum shim_action shim_site(void);
+/* A block was given to the code at `caller`; one is given back. */
+void shim_given(void *p, void *caller);
+void shim_returned(void *p);
 void shim_kill(void) __attribute__((noreturn));
 
 /* What a path, or what is open as fd, is to the daemon; NULL: nothing to us. */

@@ -13,7 +13,9 @@
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -163,6 +165,56 @@ DIR *fdopendir(int fd)
 DIR *opendir(const char *path)
 {
 	PASS(DIR *, NULL, "list", shim_path_kind(AT_FDCWD, path), "opendir", (const char *), path);
+}
+
+int stat(const char *path, struct stat *ret)
+{
+	PASS(int, -1, "stat", shim_path_kind(AT_FDCWD, path), "stat", (const char *, struct stat *), path, ret);
+}
+
+int lstat(const char *path, struct stat *ret)
+{
+	PASS(int, -1, "stat", shim_path_kind(AT_FDCWD, path), "lstat", (const char *, struct stat *), path, ret);
+}
+
+int fstat(int fd, struct stat *ret)
+{
+	PASS(int, -1, "stat", shim_fd_kind(fd), "fstat", (int, struct stat *), fd, ret);
+}
+
+int fstatat(int at, const char *path, struct stat *ret, int flags)
+{
+	PASS(int, -1, "stat", shim_path_kind(at, path), "fstatat", (int, const char *, struct stat *, int), at, path, ret, flags);
+}
+
+int statvfs(const char *path, struct statvfs *ret)
+{
+	PASS(int, -1, "statvfs", shim_path_kind(AT_FDCWD, path), "statvfs", (const char *, struct statvfs *), path, ret);
+}
+
+char *realpath(const char *path, char *buf)
+{
+	PASS(char *, NULL, "resolve", shim_path_kind(AT_FDCWD, path), "realpath", (const char *, char *), path, buf);
+}
+
+ssize_t getrandom(void *buf, size_t size, unsigned int flags)
+{
+	PASS(ssize_t, -1, "random", "", "getrandom", (void *, size_t, unsigned int), buf, size, flags);
+}
+
+/* It is closed whether it fails or not, as with the kernel's. */
+int close(int fd)
+{
+	static int (*next)(int);
+	if (!next)
+		*(void **)&next = shim_next("close");
+	enum shim_action action = shim_point("close", shim_fd_kind(fd));
+	int e = errno, r = next(fd);
+	if (action == SHIM_KILL_AFTER)
+		shim_kill();
+	if (action == SHIM_FAIL)
+		errno = e;
+	return action == SHIM_FAIL ? -1 : r;
 }
 
 void *mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)

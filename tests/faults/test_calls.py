@@ -1,10 +1,11 @@
 """Every call of the daemon that can fail fails once: files, folders, threads, sockets, memory; at
 start with something to clean up, at work, and while it stops. It never crashes, says what was wrong,
-loses no descriptor, and afterwards everything is consistent and goes on.
+loses no descriptor and, at work, no memory, and afterwards everything is consistent and goes on.
 
-Which calls there are is recorded, as in test_kills.py; memory is refused once at each place in the
-program that asks for some (a sample of them, unless DCG_LONG is set). SQLite's own calls are
-failed by tests/store.
+Which calls there are is recorded, as in test_kills.py, those of SQLite among them; memory is refused
+once at each place in the program that asks for some at work if DCG_LONG is set, else at a sample of them,
+and at a sample at start and stop. Left to tests/store is SQLite's memory. A failed sync of the database
+ends the daemon, so it is tried apart from the others.
 """
 import errno
 import http.client
@@ -13,19 +14,20 @@ import random
 import re
 import shutil
 import signal
+import subprocess
 import time
 
 from faults import FAIL, FIRED, FaultyDaemon, check_folder
-from dcgand import equal, folder, main, test, wait_for
+from dcgand import PROGRAM, equal, folder, main, test, wait_for
 
 LONG = bool(os.environ.get("DCG_LONG"))
-SITES_AT_WORK, SITES_AT_START, SITES_AT_STOP = (120, 20, 20) if LONG else (16, 4, 3)
+SITES_AT_WORK, SITES_AT_START, SITES_AT_STOP = (10000, 60, 20) if LONG else (16, 4, 3)
 NAMES_AT_START = 1000 if LONG else 10
 ERRNO = {"open": errno.EMFILE, "create": errno.EMFILE, "write": errno.EIO, "read": errno.EIO, "fsync": errno.EIO, "rename": errno.EIO, "reserve": errno.ENOSPC,
          "mmap": errno.ENOMEM, "mkdir": errno.ENOSPC, "unlink": errno.EIO, "rmdir": errno.EIO, "truncate": errno.EIO, "seek": errno.EIO,
          "list": errno.ENOMEM, "lock": errno.ENOLCK, "eventfd": errno.EMFILE, "pipe": errno.EMFILE, "epoll_create": errno.EMFILE,
          "epoll_add": errno.ENOMEM, "socket": errno.EMFILE, "bind": errno.EADDRINUSE, "listen": errno.EADDRINUSE, "accept": errno.EMFILE,
-         "setsockopt": errno.ENOBUFS, "receive": errno.ECONNRESET, "send": errno.EPIPE, "pthread_create": errno.EAGAIN}
+         "stat": errno.EIO, "statvfs": errno.EIO, "resolve": errno.EACCES, "random": errno.ENOSYS, "close": errno.EIO, "setsockopt": errno.ENOBUFS, "receive": errno.ECONNRESET, "send": errno.EPIPE, "pthread_create": errno.EAGAIN}
 FULL = ("write temporary checkpoint", "write temporary sample", "write temporary prepared", "create temporary checkpoint", "fsync temporary checkpoint")
 GONE = (OSError, http.client.HTTPException)
 JOB = {"size": 16, "ngf": 2, "ndf": 2, "z_dim": 8, "batch_size": 8, "threads": 1, "kernel": "openblas", "epochs": 2, "sample_count": 4,
@@ -34,26 +36,36 @@ chance = random.Random(5)
 
 
 def failures(names):
-    """(name, errno) of every call that can fail and is not SQLite's."""
+    """(name, errno) of every call that can fail."""
     found = []
     for name in sorted(names):
-        call, _, kind = name.partition(" ")
-        if call in ERRNO and not kind.startswith(("wal", "database", "shm")) and "(" not in name:
+        call, kind = re.fullmatch(r"(\S+) ?(.*?)(?: \(.*)?", name).groups()
+        of_database = kind in ("wal", "database", "shm")
+        if call in ERRNO and not (call == "fsync" if of_database else "(" in name):
             found.append((name, ERRNO[call]))
             if name in FULL:
                 found.append((name, errno.ENOSPC))
     return found
 
 
-def descriptors(d):
-    """What is open, but for the database: how many read it at once is chance."""
+def held(d):
+    """What is held: blocks of memory that the program asked for, and what is open, but for the database: how many read it at once is chance."""
     found = []
     for fd in os.listdir(f"/proc/{d.process.pid}/fd"):
         try:
             found.append(os.readlink(f"/proc/{d.process.pid}/fd/{fd}"))
         except FileNotFoundError:
             pass
-    return sorted(re.sub(r"\[.*", "", name) for name in found if "/dcgand.db" not in name)
+    return d.control.live(), sorted(re.sub(r"\[.*", "", name) for name in found if "/dcgand.db" not in name)
+
+
+def rest(d):
+    """What is held when nothing happens: the least of what is seen for a while."""
+    end, least = time.monotonic() + 0.5, held(d)
+    while time.monotonic() < end:
+        least = min(least, held(d), key=lambda found: (found[0], len(found[1])))
+        time.sleep(0.01)
+    return least
 
 
 class Work:
@@ -121,7 +133,13 @@ class Work:
         raise AssertionError(f"job {job} does not end: {found}")
 
     def idle(self, expected):
-        wait_for(lambda: len(descriptors(self.d)) <= len(expected), f"{descriptors(self.d)} to be {expected}", 20)
+        def is_idle():
+            blocks, files = held(self.d)
+            return blocks <= expected[0] and len(files) <= len(expected[1])
+        try:
+            wait_for(is_idle, "", 20)
+        except AssertionError:
+            raise AssertionError(f"{held(self.d)} is held, where {expected} were") from None
 
 
 # --- At work -----------------------------------------------------------------------------------
@@ -129,7 +147,7 @@ class Work:
 
 @test
 def at_work():
-    """a fault while it works: an answer or a failed job that says so, no descriptor lost, and then all is well"""
+    """a fault while it works: an answer or a failed job that says so, no descriptor and no block of memory lost, and then all is well"""
     d = FaultyDaemon()
     d.start()
     work = Work(d)
@@ -139,7 +157,7 @@ def at_work():
     d.control.record(False)
     faults, sites = failures(d.control.names()), d.control.sites()
     work.once()
-    base = descriptors(d)
+    base = rest(d)
     chosen = chance.sample(sites, min(SITES_AT_WORK, len(sites)))
     met = 0
     for fault, error in faults + [(site, errno.ENOMEM) for site in chosen]:
@@ -169,12 +187,81 @@ def at_work():
     equal(met > len(faults) * 0.8, True, f"faults met: {met}")
 
 
+@test
+def checkpoint_out_of_reach():
+    """a checkpoint that cannot be opened when its job goes on is not given up for an older one, unless the disk lost it"""
+    d = FaultyDaemon()
+    d.start()
+    d.register_tiny()
+    for error, state in ((errno.EMFILE, "succeeded"), (errno.EACCES, "failed"), (errno.ENOMEM, "failed"), (errno.EIO, "succeeded")):
+        job = d.post("/jobs", dict(JOB, dataset="tiny", epochs=256, keep_last=300)).json()["id"]
+        d.wait_step(job, 24)
+        d.post(f"/jobs/{job}/pause", None, 202)
+        d.wait_state(job, "paused")
+        newest = d.get(f"/jobs/{job}/checkpoints?limit=200").json()["checkpoints"][-1]
+        d.control.arm("open checkpoint", FAIL, 0, error)
+        d.post(f"/jobs/{job}/resume", None, 202)
+        found = d.wait_state(job, "succeeded", "failed")
+        equal((d.control.get(FIRED), found["state"]), (1, state), f"{os.strerror(error)}: {found['error']}")
+        if state == "failed":
+            equal(os.strerror(error) in found["error"], True, found["error"])
+        gone = [e for e in d.get(f"/jobs/{job}/log?limit=200").json()["log"] if "cannot be used" in e["text"]]
+        equal(len(gone), int(error == errno.EIO), f"{os.strerror(error)}: {gone}")
+        equal(len(d.get(f"/checkpoints/{newest['id']}/file", 404 if error == errno.EIO else 200).body) == newest["size"], error != errno.EIO)
+    d.stop()
+
+
+@test
+def failed_sync():
+    """a database that could not be synced is not written to any more: the daemon ends, says why, and the next goes on from what is there"""
+    for point in ("fsync wal (submit)", "fsync wal (checkpoint)", "fsync wal (sample)"):
+        d = FaultyDaemon()
+        d.start()
+        d.register_tiny()
+        if point != "fsync wal (submit)":
+            d.post("/jobs", dict(JOB, dataset="tiny", epochs=64))
+            d.wait_step(1, 16)
+        d.control.arm(point, FAIL, 0, errno.EIO)
+        if point == "fsync wal (submit)":
+            try:
+                equal(d.request("POST", "/jobs", dict(JOB, dataset="tiny", epochs=64)).status, 500)
+            except GONE: # it ended before it could say so
+                pass
+        wait_for(d.died, "its end")
+        equal((d.wait(), d.control.get(FIRED)), (1, 1), f"status after a failed {point}: {d.errors()}")
+        equal(len(re.findall("^dcgand: error: a sync of the database to disk failed.*$", d.errors(), re.M)), 1, d.errors())
+        d.hold(True)
+        d.start()
+        d.wait_held()
+        check_folder(d.state, {})
+        d.hold(False)
+        if point == "fsync wal (submit)": # it was not taken, or it was and runs
+            d.post("/jobs", dict(JOB, dataset="tiny", epochs=64))
+        for job in d.get("/jobs").json()["jobs"]:
+            found = d.wait_state(job["id"], "succeeded", "failed")
+            equal((found["state"], found["step"]), ("succeeded", 512), f"{point}: {found['error']}")
+        d.stop()
+
+
 # --- At start ----------------------------------------------------------------------------------
+
+
+def with_token(d):
+    """The daemon, which asks for a token and so needs a session.key, too."""
+    path = os.path.join(d.root, "tokens")
+    if not os.path.exists(path):
+        made = subprocess.run([PROGRAM, "--new-token", "ada", "--scope", "admin", "--tokens", path], check=True, capture_output=True)
+        with open(path + ".secret", "wb") as f:
+            f.write(made.stdout)
+    with open(path + ".secret", encoding="ascii") as f:
+        d.auth = {"Authorization": "Bearer " + f.read().strip()}
+    d.options += ["--tokens", path]
+    return d
 
 
 def left_by_a_kill():
     """A state folder with a job at work, and what its daemon was just writing."""
-    d = FaultyDaemon()
+    d = with_token(FaultyDaemon())
     d.start()
     d.register_tiny()
     job = d.post("/jobs", dict(JOB, dataset="tiny", epochs=64, sample_every=1)).json()["id"]
@@ -182,22 +269,29 @@ def left_by_a_kill():
     d.control.arm("fsync temporary checkpoint", 1)
     wait_for(d.died, "its death")
     d.bury()
+    os.unlink(os.path.join(d.state, "session.key")) # to be made by each start
     return d.state, d.root
+
+
+def of_template(template, state):
+    d = FaultyDaemon(state=state)
+    d.root = template[1]
+    d.roots = [d.root]
+    return with_token(d)
 
 
 def start_with_a_fault(template, fault, error):
     """One start; what it said when it gave up, None when it did not."""
     state = os.path.join(folder(), "state")
     shutil.copytree(template[0], state)
-    d = FaultyDaemon(state=state)
-    d.roots = [template[1]]
+    d = of_template(template, state)
     d.control.arm(fault, FAIL, 0, error)
     said = None
     try:
         d.start()
     except AssertionError:
         said = d.errors()
-        equal(d.wait(), 1, f"status after {said}")
+        equal(d.wait(), 2 if "/tokens: " in said.splitlines()[-1] else 1, f"status after {said}") # as with all of the configuration
         equal(said.startswith("dcgand: ") and said.count("\n") >= 1, True, f"what it said: {said!r}")
     if not said:
         d.get("/healthz")
@@ -222,10 +316,9 @@ def start_with_a_fault(template, fault, error):
 def at_start():
     """a fault while it starts: it gives up with the reason and status 1, or does without; the next start is as good as ever"""
     template = left_by_a_kill()
-    d = FaultyDaemon(state=os.path.join(folder(), "state"))
+    d = of_template(template, os.path.join(folder(), "state"))
     shutil.rmtree(d.state)
     shutil.copytree(template[0], d.state)
-    d.roots = [template[1]]
     d.control.record(True)
     d.hold(True)
     d.start()
@@ -254,8 +347,7 @@ def at_the_end():
     template = left_by_a_kill()
     state = os.path.join(folder(), "state")
     shutil.copytree(template[0], state)
-    d = FaultyDaemon(state=state)
-    d.roots = [template[1]]
+    d = of_template(template, state)
     d.start()
     job = d.post("/jobs", dict(JOB, dataset="tiny", epochs=100000, sample_every=0, checkpoint_every=0)).json()["id"]
     faults, rounds = [], 0

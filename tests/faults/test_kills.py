@@ -20,7 +20,7 @@ from ledger import KEPT, SERIES, Events, Ledger
 LONG = bool(os.environ.get("DCG_LONG"))
 KILLS = 230 if LONG else 60
 LIFE = 20           # kills that one state folder sees
-MIGRATIONS = 24 if LONG else 6
+MIGRATIONS = 24 if LONG else 4 # of each old version
 STEPS = 128         # of a job that makes files all the time
 PLAIN_EPOCHS = 128  # of one that makes none before its end, or more: see long_enough
 JOB = {"dataset": "tiny", "size": 16, "ngf": 2, "ndf": 2, "z_dim": 8, "batch_size": 8, "threads": 1, "kernel": "openblas", "seed": 11,
@@ -38,12 +38,12 @@ ESSENTIAL = (
     "rename checkpoint", "fsync checkpoints folder", "unlink checkpoint",
     "create temporary sample", "write temporary sample", "fsync temporary sample", "rename sample", "fsync samples folder",
     "create temporary prepared", "write temporary prepared", "fsync temporary prepared", "rename prepared", "fsync data sets folder",
-    "unlink prepared", "mkdir job folder", "rmdir job folder", "send reply", "send event",
+    "unlink prepared", "mkdir job folder", "fsync jobs folder", "fsync job folder", "rmdir job folder", "send reply", "send event",
 )
 OF_MIGRATION = ("BEGIN (migration)", "tables (migration)", "COMMIT (migration)", "fsync wal (migration)", "create temporary backup",
                 "fsync temporary backup", "rename backup", "write temporary backup")
 NO_POINTS = ("memory", "elsewhere", "socket") # reads, threads and what is not ours to lose
-PASSIVE = ("read ", "open ", "list ", "mmap ", "seek ", "lock ", "accept", "epoll", "eventfd", "pipe", "pthread", "setsockopt", "receive", "socket",
+PASSIVE = ("stat ", "statvfs ", "resolve ", "random", "close ", "read ", "open ", "list ", "mmap ", "seek ", "lock ", "accept", "epoll", "eventfd", "pipe", "pthread", "setsockopt", "receive", "socket",
            "bind", "listen", "write shm", "truncate shm", "truncate lock", "write lock")
 
 chance = random.Random(2026)
@@ -431,12 +431,15 @@ def killed():
 # --- Migrating ----------------------------------------------------------------------------------
 
 
-def old_database(state):
-    """What version 1 left behind, as tests/store has it."""
-    with open(os.path.join(TOP, "tests", "store", "version1.h"), encoding="utf-8") as f:
-        text = "".join(ast.literal_eval(line) for line in re.findall(r'^("(?:[^"\\]|\\.)*")', f.read(), re.M))
+VERSIONS = sorted(int(name) for name in re.findall(r"version(\d+)\.h", " ".join(os.listdir(os.path.join(TOP, "tests", "store")))))
+
+
+def old_database(state, version):
+    """What an old version left behind, as tests/store has it: each by what it added to the one before."""
     db = sqlite3.connect(os.path.join(state, "dcgand.db"))
-    db.executescript(text)
+    for added in VERSIONS[:VERSIONS.index(version) + 1]:
+        with open(os.path.join(TOP, "tests", "store", f"version{added}.h"), encoding="utf-8") as f:
+            db.executescript("".join(ast.literal_eval(line) for line in re.findall(r'^("(?:[^"\\]|\\.)*")', f.read(), re.M)))
     db.close()
 
 
@@ -455,23 +458,27 @@ def what_version_1_knew(path):
 @test
 def killed_while_migrating():
     """a migration that was killed anywhere is done again, from whatever it left, and the backup is whole"""
-    d = FaultyDaemon()
-    old_database(d.state)
-    before, version = what_version_1_knew(os.path.join(d.state, "dcgand.db"))
-    equal(version, 1, "version")
-    d.control.record(True)
-    d.hold(True)
-    d.start()
-    names = d.control.names()
-    d.kill()
-    newest = what_version_1_knew(os.path.join(d.state, "dcgand.db"))[1]
-    equal([name for name in OF_MIGRATION if name not in names], [], f"points that no longer occur, of {sorted(names)}")
-    points = [(name, when, count) for name in OF_MIGRATION for when in (KILL_BEFORE, KILL_AFTER)
-              for count in {0, names[name] // 2, names[name] - 1}]
-    chance.shuffle(points)
-    for name, when, count in points[:MIGRATIONS]:
+    before, points = {}, []
+    for old in VERSIONS:
         d = FaultyDaemon()
-        old_database(d.state)
+        old_database(d.state, old)
+        before[old], version = what_version_1_knew(os.path.join(d.state, "dcgand.db"))
+        equal(version, old, "version")
+        d.control.record(True)
+        d.hold(True)
+        d.start()
+        names = d.control.names()
+        d.kill()
+        newest = what_version_1_knew(os.path.join(d.state, "dcgand.db"))[1]
+        equal([name for name in OF_MIGRATION if name not in names], [], f"points that no longer occur, of {sorted(names)}")
+        of_version = [(old, name, when, count) for name in OF_MIGRATION for when in (KILL_BEFORE, KILL_AFTER)
+                      for count in {0, names[name] // 2, names[name] - 1}]
+        chance.shuffle(of_version)
+        points += of_version[:MIGRATIONS]
+    equal(VERSIONS, list(range(1, newest)), "old versions that tests/store has")
+    for old, name, when, count in points:
+        d = FaultyDaemon()
+        old_database(d.state, old)
         d.control.arm(name, when, count)
         d.hold(True)
         try:
@@ -482,11 +489,11 @@ def killed_while_migrating():
         d.start()
         d.wait_held()
         after, version = what_version_1_knew(os.path.join(d.state, "dcgand.db"))
-        equal((after, version), (before, newest), f"what is there after a kill at {name}")
-        equal(what_version_1_knew(os.path.join(d.state, "dcgand.db.v1.backup")), (before, 1), f"the backup after a kill at {name}")
+        equal((after, version), (before[old], newest), f"what is there after a kill at {name}")
+        equal(what_version_1_knew(os.path.join(d.state, f"dcgand.db.v{old}.backup")), (before[old], old), f"the backup after a kill at {name}")
         check_folder(d.state, {})
         d.kill()
-    print(f"# {min(MIGRATIONS, len(points))} kills of {len(points)} points", flush=True)
+    print(f"# {len(points)} kills, from versions {VERSIONS}", flush=True)
 
 
 main()

@@ -123,6 +123,7 @@ START_TEST(test_damaged)
 	ck_assert_ptr_nonnull(strstr(inv.text, "damaged"));
 	ck_assert_int_eq(unlink(path), 0);
 	ck_assert_int_eq(generate(checkpoint[0], NULL, &g), DCG_EIO);
+	ck_assert_ptr_nonnull(strstr(inv.text, "put a backup of it in its place"));
 	ck_assert_msg(strstr(inv.text, w.folder) == NULL, "a path of the server: %s", inv.text);
 	free(path);
 }

@@ -171,7 +171,7 @@ static void touch(char ret[700], const char *fmt, ...)
 
 START_TEST(test_strays)
 {
-	char stray[10][700], kept[5][700];
+	char stray[11][700], kept[5][700];
 	int64_t steps[8];
 	world_start(&w);
 	int64_t id = submit(&w, "{" TINY ",\"epochs\":2}");
@@ -188,6 +188,7 @@ START_TEST(test_strays)
 	touch(stray[7], "datasets/unknown-16-1.data");
 	touch(stray[8], "datasets/tiny-16-16-1.data");
 	touch(stray[9], "jobs/998/samples/.step-0000000001.png.Ab3dEf.tmp");
+	touch(stray[10], ".session.key.Ab3dEf.tmp");
 	touch(kept[0], "jobs/%lld/samples/notes.txt", (long long)id);
 	touch(kept[1], "jobs/%lld/samples/step-1.png.bak", (long long)id);
 	touch(kept[2], "jobs/other/step-0000000001.png");
@@ -196,7 +197,7 @@ START_TEST(test_strays)
 
 	/* The job has ended: its folders are looked at when everything is up. */
 	world_start(&w);
-	for (int i = 0; i < 10; i++) {
+	for (int i = 0; i < 11; i++) {
 		for (double end = now_s() + 60; i < 4 && access(stray[i], F_OK) == 0 && now_s() < end;)
 			nap_ms(3);
 		ck_assert_msg(access(stray[i], F_OK) != 0, "%s is still there", stray[i]);

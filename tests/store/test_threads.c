@@ -4,7 +4,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
+#include <time.h>
 
+#include "store/internal.h"
 #include "tests/store/folder.h"
 
 enum { WRITERS = 3, READERS = 7, TRANSACTIONS = 150 };
@@ -96,8 +98,8 @@ START_TEST(readers_and_writers)
 }
 END_TEST
 
-/* Where a second connection cannot be opened, readers wait for the first. files: that may still be opened. */
-START_TEST(readers_without_files)
+/* Beside writers; files: that may still be opened. */
+START_TEST(readers_with_few_files)
 {
 	struct rlimit before, l;
 	struct dcg_job_row row;
@@ -133,12 +135,51 @@ START_TEST(readers_without_files)
 }
 END_TEST
 
+static void *read_one(void *arg)
+{
+	struct dcg_job_row row;
+	*(int *)arg = dcg_store_job_get(store, 1, &row, NULL);
+	if (!*(int *)arg)
+		dcg_job_row_done(&row);
+	return NULL;
+}
+
+/* When no more files can be opened, reads go one after the other. */
+START_TEST(readers_without_files)
+{
+	struct rlimit before;
+	struct dcg_sql *q;
+	struct timespec soon;
+	pthread_t thread;
+	int r = 1, spare = dup(0);
+	add_job("a", "d", 0, 1);
+	ok(dcg_store_read_begin(store, &q, &err)); /* opens the only one */
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	/* For the database, or for its log, too. */
+	close(spare);
+	struct rlimit l = { (rlim_t)(spare + _i), before.rlim_max };
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &l), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, read_one, &r), 0);
+	clock_gettime(CLOCK_REALTIME, &soon);
+	soon.tv_nsec += 100000000;
+	soon.tv_sec += soon.tv_nsec / 1000000000;
+	soon.tv_nsec %= 1000000000;
+	int waits = pthread_timedjoin_np(thread, NULL, &soon); /* nothing depends on how far it comes */
+	ok(dcg_store_read_end(store, q, &err));
+	if (waits)
+		pthread_join(thread, NULL);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	ok(r);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *c;
 	Suite *s = suite_of("store: threads", &c);
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_add_test(c, readers_and_writers);
-	tcase_add_loop_test(c, readers_without_files, 0, 5);
+	tcase_add_loop_test(c, readers_with_few_files, 0, 5);
+	tcase_add_loop_test(c, readers_without_files, 0, 3);
 	return tap_run(s);
 }
