@@ -98,43 +98,6 @@ START_TEST(readers_and_writers)
 }
 END_TEST
 
-/* Beside writers; files: that may still be opened. */
-START_TEST(readers_with_few_files)
-{
-	struct rlimit before, l;
-	struct dcg_job_row row;
-	pthread_t thread[WRITERS + READERS];
-	for (int i = 0; i < WRITERS; i++)
-		add_job("a", "d", 0, 1);
-	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
-	int fd = dup(0), files = _i;
-	close(fd);
-	l = (struct rlimit){ (rlim_t)(fd + files), before.rlim_max };
-	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &l), 0);
-	if (files == 0) { /* not even one */
-		fails(dcg_store_job_get(store, 1, &row, &err), DCG_EMFILE);
-		says("Too many open files");
-		l.rlim_cur += 2; /* the database, its log */
-		ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &l), 0);
-	}
-	if (files != 1) {
-		ok(dcg_store_job_get(store, 1, &row, &err));
-		dcg_job_row_done(&row);
-		atomic_store(&writers_left, WRITERS);
-		for (intptr_t i = 0; i < WRITERS + READERS; i++)
-			ck_assert_int_eq(pthread_create(&thread[i], NULL, i < WRITERS ? write_some : read_some, (void *)i), 0);
-		for (int i = 0; i < WRITERS + READERS; i++)
-			pthread_join(thread[i], NULL);
-		ck_assert_int_eq(atomic_load(&failures), 0);
-	} else {
-		fails(dcg_store_job_get(store, 1, &row, &err), DCG_EMFILE);
-	}
-	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
-	ok(dcg_store_job_get(store, 1, &row, &err));
-	dcg_job_row_done(&row);
-}
-END_TEST
-
 static void *read_one(void *arg)
 {
 	struct dcg_job_row row;
@@ -179,7 +142,6 @@ int main(void)
 	Suite *s = suite_of("store: threads", &c);
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_add_test(c, readers_and_writers);
-	tcase_add_loop_test(c, readers_with_few_files, 0, 5);
 	tcase_add_loop_test(c, readers_without_files, 0, 3);
 	return tap_run(s);
 }
