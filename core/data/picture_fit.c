@@ -98,6 +98,10 @@ int dcg_picture_fit(const struct dcg_picture *p, int size, int channels, uint8_t
 		return dcg_error_set(err, DCG_EINVAL, "picture: expected a size of 1 to %d and 1 or 3 channels, found %d and %d", MAX_SIZE, size, channels);
 	if (p->width < 1 || p->height < 1 || (p->channels != 1 && p->channels != 3) || !p->pixels)
 		return dcg_error_set(err, DCG_EINVAL, "picture: %dx%d pixels of %d channels cannot be resized", p->width, p->height, p->channels);
+	if (p->width == size && p->height == size && p->channels == channels) {
+		memcpy(out, p->pixels, (size_t)size * (size_t)size * (size_t)channels);
+		return 0;
+	}
 	int64_t shorter = p->width < p->height ? p->width : p->height;
 	int64_t wide = ((int64_t)p->width * size + shorter / 2) / shorter;
 	int64_t high = ((int64_t)p->height * size + shorter / 2) / shorter;
