@@ -250,7 +250,7 @@ int dcg_guard_body(struct dcg_request *rq, int refused)
 			dcg_reply_problem(rq, 413, "expected a body of at most %zu bytes, found %lld", route->body_max, (long long)size);
 		else if ((size || (type && route->body_max)) && !is_json(type)) /* a form without fields has no body, but a type */
 			dcg_reply_problem(rq, 415, "expected the Content-Type application/json");
-		else if (dcg_request_hold(rq, (size_t)size))
+		else if (dcg_request_hold(rq, (size_t)size, DCG_HELD_BODIES))
 			dcg_reply_problem(rq, 503, "too many large bodies and answers of others are under way");
 		else
 			refused = 0;

@@ -57,7 +57,7 @@ void dcg_reply_take(struct dcg_request *rq, unsigned status, struct MHD_Response
 
 void dcg_reply_bytes(struct dcg_request *rq, unsigned status, const char *type, void *data, size_t size)
 {
-	if (dcg_request_hold(rq, size)) {
+	if (dcg_request_hold(rq, size, DCG_HELD_ALL)) {
 		free(data);
 		dcg_reply_problem(rq, 503, "too many large bodies and answers of others are under way");
 		return;

@@ -65,16 +65,15 @@ void *dcg_request_new(void *cls, const char *uri, struct MHD_Connection *connect
 }
 
 /* A client that sends or reads slowly has its body or answer kept for as long as its connection lives, and there are hundreds. */
-int dcg_request_hold(struct dcg_request *rq, size_t size)
+int dcg_request_hold(struct dcg_request *rq, size_t size, size_t most)
 {
-	enum { LARGE = 64 << 10, HELD_MAX = 256 << 20 };
-	if (size <= LARGE)
+	if (size <= DCG_HELD_NOT)
 		return 0;
-	size_t before = atomic_fetch_add(&rq->api->held, size);
-	if (before && before + size > HELD_MAX) { /* one alone is served, whatever it takes */
-		atomic_fetch_sub(&rq->api->held, size);
-		return -1;
-	}
+	size_t before = atomic_load(&rq->api->held);
+	do {
+		if (before && before + size > most) /* one alone is served, whatever it takes */
+			return -1;
+	} while (!atomic_compare_exchange_weak(&rq->api->held, &before, before + size));
 	rq->held += size;
 	return 0;
 }

@@ -125,9 +125,10 @@ void dcg_request_completed(void *api, struct MHD_Connection *connection, void **
 /* Frees one that libmicrohttpd answered by itself (more query parameters than it has room for) and never told of
  * again. NULL is legal. */
 void dcg_request_drop(struct dcg_request *rq);
-/* May a body or reply of so many bytes be kept, beside those of others? 0, or -1. Until it is let go, at the latest when the
- * request is dropped. */
-int dcg_request_hold(struct dcg_request *rq, size_t size);
+/* May a body or reply of so many bytes be kept, so that with those of others there are at most so many? 0, or -1. Until it is
+ * let go, at the latest when the request is dropped. Bodies, which count as soon as they are announced, leave room for answers. */
+enum { DCG_HELD_NOT = 64 << 10 /* too small to count */, DCG_HELD_BODIES = 128 << 20, DCG_HELD_ALL = 256 << 20 };
+int dcg_request_hold(struct dcg_request *rq, size_t size, size_t most);
 void dcg_request_let_go(struct dcg_request *rq);
 
 /* guard.c: may this be served at all? 0, or -1 with the refusal as reply. */

@@ -2,8 +2,8 @@
 # the others by themselves.
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 AM_TESTS_ENVIRONMENT = top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' \
-	PYTHON='$(PYTHON)' CC='$(CC)' PYTHONDONTWRITEBYTECODE=1; \
-	export top_srcdir top_builddir PYTHON CC PYTHONDONTWRITEBYTECODE;
+	PYTHON='$(PYTHON)' CC='$(CC)' PYTHONDONTWRITEBYTECODE=1 CK_DEFAULT_TIMEOUT=60; \
+	export top_srcdir top_builddir PYTHON CC PYTHONDONTWRITEBYTECODE CK_DEFAULT_TIMEOUT;
 TEST_EXTENSIONS = .py .sh
 PY_LOG_DRIVER = $(LOG_DRIVER)
 PY_LOG_COMPILER = $(PYTHON)

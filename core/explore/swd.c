@@ -8,6 +8,7 @@
 #include "explore/swd_parts.h"
 
 enum {
+	MAX_SCRATCH = 256 << 20,     /* for more than one thread */
 	MAX_COUNT = 65536, MAX_PATCHES = 1024, MAX_PROJECTIONS = 4096,
 	ROUNDS = 4,                  /* of directions a level, so as to be cancelled between them */
 	STREAMS_A_LEVEL = 1 << 20,   /* directions, then a stream a picture */
@@ -183,6 +184,7 @@ int dcg_swd(struct dcg_swd *ret, const uint8_t *a, const uint8_t *b, int count, 
 		h = (h + 1) / 2, w = (w + 1) / 2;
 	} while (h >= DCG_SWD_SMALLEST && w >= DCG_SWD_SMALLEST);
 
+	struct dcg_swd_how with = *how;
 	size_t threads = how->pool ? (size_t)dcg_pool_threads(how->pool) : 1;
 	size_t blocks = (size_t)(k.projections + DCG_SWD_BLOCK - 1) / DCG_SWD_BLOCK;
 	k.levels = found.levels;
@@ -190,6 +192,8 @@ int dcg_swd(struct dcg_swd *ret, const uint8_t *a, const uint8_t *b, int count, 
 	k.n = (size_t)count * (size_t)k.patches;
 	k.worker_bytes = larger(dcg_swd_scratch(k.h, k.w, c), (2 * DCG_SWD_BLOCK + 1) * k.n) * sizeof(float);
 	k.worker_bytes = (k.worker_bytes + 63) / 64 * 64;
+	if (threads > MAX_SCRATCH / k.worker_bytes)
+		with.pool = NULL, threads = 1;
 	for (int set = 0; set < 2; set++) {
 		k.patch_values[set] = dcg_alloc(k.n * (size_t)k.d, sizeof(float));
 		k.moments[set] = dcg_alloc((size_t)count * (size_t)c * 2, sizeof(double));
@@ -202,7 +206,7 @@ int dcg_swd(struct dcg_swd *ret, const uint8_t *a, const uint8_t *b, int count, 
 	for (k.level = 0; !r && k.level < k.levels; k.level++) {
 		k.level_h = found.height[k.level];
 		k.level_w = found.width[k.level];
-		r = measure_level(&k, how, &found.distance[k.level]);
+		r = measure_level(&k, &with, &found.distance[k.level]);
 		if (r)
 			dcg_error_set(err, r, "sliced Wasserstein distance: cancelled");
 		found.mean += found.distance[k.level] / k.levels;

@@ -11,7 +11,8 @@
  * number of threads.
  *
  * Memory, N = count * patches: 8 N (49 c) bytes, and 132 N bytes a thread: with the
- * defaults and 512 pictures 34 MB in grey and 86 MB in colour on one thread.
+ * defaults and 512 pictures 34 MB in grey and 86 MB in colour on one thread. Threads that would take
+ * more than 256 MB together are left out: the calling one works alone.
  */
 #ifndef DCG_EXPLORE_SWD_H
 #define DCG_EXPLORE_SWD_H

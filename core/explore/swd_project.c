@@ -41,7 +41,7 @@ static int always(void)
 	return 1;
 }
 
-#if defined __x86_64__
+#if defined DCG_X86
 __attribute__((target("avx512f"))) static void project_avx512(const float *x, size_t n, int d, const float *directions, float *columns)
 {
 	project_by(8, x, n, d, directions, columns);
@@ -61,7 +61,7 @@ static int has_avx2(void)
 #endif
 
 const struct dcg_swd_projector dcg_swd_projectors[] = {
-#if defined __x86_64__
+#if defined DCG_X86
 	{ "avx512", has_avx512, project_avx512 },
 	{ "avx2", has_avx2, project_avx2 },
 #endif

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "api/request.h"
 #include "api/server.h"
 #include "tests/tap.h"
 
@@ -78,6 +79,29 @@ START_TEST(none_is_cut_as_its_request_arrives)
 }
 END_TEST
 
+/* What bodies and answers may hold together; those that a refused one was to hold are not counted. */
+START_TEST(room_for_what_is_large)
+{
+	struct dcg_api api = { 0 };
+	struct dcg_request body = { .api = &api }, other = { .api = &api }, answer = { .api = &api };
+	ck_assert_int_eq(dcg_request_hold(&body, (size_t)DCG_HELD_BODIES + 1, DCG_HELD_BODIES), 0); /* alone */
+	ck_assert_int_eq(dcg_request_hold(&other, DCG_HELD_NOT + 1, DCG_HELD_BODIES), -1);
+	ck_assert_int_eq(dcg_request_hold(&other, DCG_HELD_NOT, DCG_HELD_BODIES), 0);
+	dcg_request_let_go(&body);
+	ck_assert_uint_eq(atomic_load(&api.held), 0);
+	ck_assert_int_eq(dcg_request_hold(&body, DCG_HELD_BODIES - (1 << 20), DCG_HELD_BODIES), 0);
+	ck_assert_int_eq(dcg_request_hold(&other, (1 << 20) + 1, DCG_HELD_BODIES), -1);
+	ck_assert_int_eq(dcg_request_hold(&other, 1 << 20, DCG_HELD_BODIES), 0);
+	ck_assert_int_eq(dcg_request_hold(&answer, (size_t)(DCG_HELD_ALL - DCG_HELD_BODIES) + 1, DCG_HELD_ALL), -1);
+	ck_assert_int_eq(dcg_request_hold(&answer, DCG_HELD_ALL - DCG_HELD_BODIES, DCG_HELD_ALL), 0);
+	dcg_request_let_go(&body);
+	dcg_request_let_go(&other);
+	ck_assert_uint_eq(atomic_load(&api.held), DCG_HELD_ALL - DCG_HELD_BODIES);
+	dcg_request_let_go(&answer);
+	ck_assert_uint_eq(atomic_load(&api.held), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("peers");
@@ -85,6 +109,7 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, late_ones_are_cut);
 	tcase_add_test(t, none_is_cut_as_its_request_arrives);
+	tcase_add_test(t, room_for_what_is_large);
 	suite_add_tcase(suite, t);
 	return tap_run(suite);
 }

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.environ.get("top_srcdir", "."), "tests", "api"))
-from dcgand import SLOW, Daemon, equal, folder, main, small_job, test  # noqa: E402
+from dcgand import Skip, SLOW, Daemon, equal, folder, main, small_job, test  # noqa: E402
 
 CLONE_NEWNS, MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 0x20000, 1, 32, 4096, 0x4000, 0x40000
 CHECKED = 4 << 20  # bytes of a database that every start looks through
@@ -156,8 +156,7 @@ def read_only_folder():
     place = folder().encode()
     if libc.unshare(CLONE_NEWNS) or libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None) or \
             libc.mount(place, place, None, MS_BIND, None) or libc.mount(None, place, None, MS_BIND | MS_REMOUNT | MS_RDONLY, None):
-        print(f"# a file system of our own cannot be mounted: {os.strerror(ctypes.get_errno())}", flush=True)
-        return
+        raise Skip(f"a file system of our own cannot be mounted: {os.strerror(ctypes.get_errno())}")
     advice = ("Read-only file system", "must be writable for user", "choose another --state-dir")
     refused("cannot create folder", *advice, state=os.path.join(place.decode(), "state"))
     state = d.state.encode()
