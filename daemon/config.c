@@ -144,7 +144,9 @@ static int take(void *reader, const char *section, const char *name, const char 
 		dcg_fault(f->faults, "%s:%d: %s: expected once, found already in line %d", f->path, f->line, name, *given);
 		return 1;
 	}
-	if (dcg_option_set(f->o, row, value, &err))
+	int r = dcg_option_set(f->o, row, value, &err);
+	dcg_fault_note(f->faults, r);
+	if (r)
 		dcg_fault(f->faults, "%s:%d: %s: %s", f->path, f->line, name, err.text);
 	*given = f->line;
 	return 1;
@@ -157,6 +159,7 @@ int dcg_config_read(struct dcg_options *o, const char *path, struct dcg_faults *
 	size_t size;
 	int before = faults->count;
 	int r = dcg_file_read(path, FILE_MAX, &text, &size, &err);
+	dcg_fault_note(faults, r);
 	if (r) {
 		dcg_fault(faults, "%s", err.text);
 		return r;
@@ -166,8 +169,10 @@ int dcg_config_read(struct dcg_options *o, const char *path, struct dcg_faults *
 #endif
 	struct reader f = { .path = path, .at = text, .end = text + size, .o = o, .faults = faults };
 	r = ini_parse_stream(next_line, &f, take, &f);
-	if (r && faults->count == before)
+	if (r && faults->count == before) {
+		dcg_fault_note(faults, r > 0 ? 0 : DCG_ENOMEM);
 		dcg_fault(faults, r > 0 ? "%s: expected NAME = VALUE, found something else" : "%s: out of memory", path);
+	}
 	free(text);
 	return faults->count == before ? 0 : DCG_EINVAL;
 }

@@ -114,17 +114,23 @@ static int new_token(const struct dcg_options *o)
 	return EXIT_SUCCESS;
 }
 
+/* Whether a service manager should try again: not before somebody has changed something, unless it may pass. */
+static int refusal(int code)
+{
+	return code == DCG_ENOMEM || code == DCG_EMFILE ? EXIT_FAILURE : EXIT_CONFIGURATION;
+}
+
 int main(int argc, char **argv)
 {
 	struct dcg_error err;
 	struct dcg_daemon d = { .argc = argc, .argv = argv, .signal_fd = -1, .done_fd = -1 };
 	struct dcg_faults faults = { .tell = print_fault };
-	if (dcg_options_load(&d.options, argc, argv, &faults)) {
+	int r = dcg_options_load(&d.options, argc, argv, &faults), status = EXIT_SUCCESS;
+	if (r) {
 		fputs("Try dcgand --help\n", stderr);
-		return EXIT_CONFIGURATION;
+		return refusal(r);
 	}
 	struct dcg_tokens *tokens = NULL;
-	int status = EXIT_SUCCESS;
 	if (d.options.help) {
 		dcg_options_help(stdout);
 	} else if (d.options.version) {
@@ -136,8 +142,8 @@ int main(int argc, char **argv)
 		}
 	} else if (d.options.new_token) {
 		status = new_token(&d.options);
-	} else if (d.options.tokens && dcg_tokens_read(&tokens, d.options.tokens, print_fault, NULL)) {
-		status = EXIT_CONFIGURATION;
+	} else if (d.options.tokens && (r = dcg_tokens_read(&tokens, d.options.tokens, print_fault, NULL))) {
+		status = refusal(r);
 	} else if (d.options.check_config) {
 		dcg_tokens_free(tokens);
 	} else {

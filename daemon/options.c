@@ -22,6 +22,18 @@ void dcg_fault(struct dcg_faults *faults, const char *fmt, ...)
 	faults->tell(faults->user, faults->count > FAULTS_TOLD ? "and more: these were the first" : text);
 }
 
+void dcg_fault_note(struct dcg_faults *faults, int code)
+{
+	faults->passing |= code == DCG_ENOMEM || code == DCG_EMFILE;
+}
+
+static int set(struct dcg_options *o, const struct dcg_option_row *row, const char *value, struct dcg_faults *faults, struct dcg_error *err)
+{
+	int r = dcg_option_set(o, row, value, err);
+	dcg_fault_note(faults, r);
+	return r;
+}
+
 /* One look at the command line: what concerns option `only`, or (NULL) everything. */
 static void read_words(struct dcg_options *o, int argc, char **argv, const struct dcg_option_row *only, struct dcg_faults *faults)
 {
@@ -48,7 +60,7 @@ static void read_words(struct dcg_options *o, int argc, char **argv, const struc
 		if (!cleared[row - dcg_option_rows])
 			dcg_option_clear(o, row);
 		cleared[row - dcg_option_rows] = 1;
-		if (dcg_option_set(o, row, value, &err) && !only)
+		if (set(o, row, value, faults, &err) && !only)
 			dcg_fault(faults, "--%s: %s", row->name, err.text);
 	}
 }
@@ -62,10 +74,11 @@ static void use_credential(struct dcg_options *o, struct dcg_faults *faults)
 	if (!folder || !*folder)
 		return;
 	if (asprintf(&path, "%s/tokens", folder) < 0) {
+		dcg_fault_note(faults, DCG_ENOMEM);
 		dcg_fault(faults, "CREDENTIALS_DIRECTORY: out of memory");
 		return;
 	}
-	if (!access(path, F_OK) && dcg_option_set(o, dcg_option_find("tokens", 6), path, &err))
+	if (!access(path, F_OK) && set(o, dcg_option_find("tokens", 6), path, faults, &err))
 		dcg_fault(faults, "CREDENTIALS_DIRECTORY: %s", err.text);
 	free(path);
 }
@@ -89,11 +102,11 @@ int dcg_options_load(struct dcg_options *ret, int argc, char **argv, struct dcg_
 	struct dcg_options o = { 0 };
 	struct dcg_error err;
 	for (const struct dcg_option_row *row = dcg_option_rows; row->name; row++)
-		if (row->fallback && dcg_option_set(&o, row, row->fallback, &err))
+		if (row->fallback && set(&o, row, row->fallback, faults, &err))
 			dcg_fault(faults, "--%s: %s", row->name, err.text);
 	/* systemd's StateDirectory= may name several, separated by colons. */
 	const char *state = getenv("STATE_DIRECTORY");
-	if (state && *state && !strchr(state, ':') && dcg_option_set(&o, dcg_option_find("state-dir", 9), state, &err))
+	if (state && *state && !strchr(state, ':') && set(&o, dcg_option_find("state-dir", 9), state, faults, &err))
 		dcg_fault(faults, "STATE_DIRECTORY: %s", err.text);
 	use_credential(&o, faults);
 	read_words(&o, argc, argv, dcg_option_find("config", 6), faults);
@@ -106,7 +119,7 @@ int dcg_options_load(struct dcg_options *ret, int argc, char **argv, struct dcg_
 		judge_together(&o, faults);
 	if (faults->count) {
 		dcg_options_done(&o);
-		return DCG_EINVAL;
+		return faults->passing ? DCG_ENOMEM : DCG_EINVAL;
 	}
 	*ret = o;
 	return 0;

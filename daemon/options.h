@@ -24,10 +24,14 @@ struct dcg_faults {
 	void (*tell)(void *user, const char *text);
 	void *user;
 	int count;
+	int passing; /* one is nothing that was read: there was no memory, or no file could be opened */
 };
 void dcg_fault(struct dcg_faults *faults, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* All faults are told, or (DCG_EINVAL) none was. Free *ret with dcg_options_done. */
+/* Of the code why something was refused: whether it may pass. */
+void dcg_fault_note(struct dcg_faults *faults, int code);
+
+/* DCG_EINVAL: there were faults, all of which are told; DCG_ENOMEM: one of them may pass. Free *ret with dcg_options_done. */
 int dcg_options_load(struct dcg_options *ret, int argc, char **argv, struct dcg_faults *faults);
 void dcg_options_done(struct dcg_options *o);
 /* Take over from `to` what may change in a running daemon; `tell` gets a line for each
