@@ -83,8 +83,8 @@ static void checkpoint(struct dcg_store *s)
 	if (s->wal_pages < CHECKPOINT_PAGES)
 		return;
 	int mode = s->wal_pages < TRUNCATE_PAGES ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_TRUNCATE;
-	if (sqlite3_wal_checkpoint_v2(s->writer.db, NULL, mode, NULL, NULL) == SQLITE_IOERR_FSYNC)
-		s->writer.sync_failed = 1;
+	dcg_sql_checkpoint(&s->writer, mode);
+	dcg_sql_clear(&s->writer);
 }
 
 int dcg_store_commit(struct dcg_store_tx *tx, struct dcg_error *err)
