@@ -49,6 +49,7 @@ int dcg_store_begin(struct dcg_store *s, int durable, struct dcg_store_tx **ret,
 		r = dcg_sql_result(q, err);
 	}
 	if (r) {
+		tell_lost(s);
 		pthread_mutex_unlock(&s->write_lock);
 		return r;
 	}
@@ -113,5 +114,6 @@ void dcg_store_rollback(struct dcg_store_tx *tx)
 		return;
 	roll_back(tx->sql);
 	tell_end(tx, 0);
+	tell_lost(tx->store); /* what is too much for the cache goes into the log before the commit, and a sync before it */
 	pthread_mutex_unlock(&tx->store->write_lock);
 }

@@ -106,6 +106,41 @@ START_TEST(log_that_is_read)
 }
 END_TEST
 
+static void count_lost(void *user)
+{
+	++*(int *)user;
+}
+
+/* Whoever asked learns of it, once, from whichever call met it: also from a transaction that is given up. */
+START_TEST(failed_sync_is_told)
+{
+	static char text[1 << 20];
+	int lost = 0, r = 0;
+	struct dcg_store_tx *tx;
+	memset(text, 'q', sizeof text - 1);
+	add_job("a", "d", 0, 1);
+	reopen(); /* with an empty log, whose head is synced before its first page is written */
+	dcg_store_on_lost(store, count_lost, &lost);
+	fault.first = 1, fault.syncs = 1, fault.error = EIO;
+	tx = begin(_i == 0);
+	if (_i == 0) {
+		ok(dcg_store_event_append(tx, 1, "metric", text, NULL));
+		fails(dcg_store_commit(tx, &err), DCG_EIO);
+	} else {
+		for (int i = 0; !r && i < 8; i++) /* more than the cache takes */
+			r = dcg_store_event_append(tx, 1, "metric", text, NULL);
+		fails(r, DCG_EIO);
+		ck_assert_int_eq(lost, 0);
+		dcg_store_rollback(tx);
+	}
+	ck_assert_int_eq(fault.hits, 1);
+	fault.first = 0;
+	ck_assert_int_eq(lost, 1);
+	fails(dcg_store_begin(store, 0, &tx, &err), DCG_EIO);
+	ck_assert_int_eq(lost, 1);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *c;
@@ -114,5 +149,6 @@ int main(void)
 	tcase_add_test(c, opening_brings_the_log_home);
 	tcase_add_loop_test(c, log_that_cannot_be_brought_home, 0, 3);
 	tcase_add_test(c, log_that_is_read);
+	tcase_add_loop_test(c, failed_sync_is_told, 0, 2);
 	return tap_run(s);
 }
