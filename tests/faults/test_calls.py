@@ -243,6 +243,47 @@ def failed_sync():
         d.stop()
 
 
+@test
+def failed_sync_at_the_end():
+    """a sync that fails while a signal's checkpoint is recorded is told, too, by a line and the status"""
+    d = FaultyDaemon()
+    d.start()
+    d.register_tiny()
+    job = d.post("/jobs", dict(JOB, dataset="tiny", epochs=100000, sample_every=0, checkpoint_every=0)).json()["id"]
+    d.wait_step(job, 16)
+    d.control.arm("fsync wal (checkpoint)", FAIL, 0, errno.EIO)
+    d.process.send_signal(signal.SIGTERM)
+    equal((d.wait(), d.control.get(FIRED)), (1, 1), f"status: {d.errors()}")
+    equal(re.findall("^dcgand: (stopping: a checkpoint is saved first|error: a sync of the database to disk failed)", d.errors(), re.M),
+          ["stopping: a checkpoint is saved first", "error: a sync of the database to disk failed"], d.errors())
+    d.hold(True)
+    d.start()
+    d.wait_held()
+    check_folder(d.state, {})
+    equal(d.job(job)["state"], "queued")
+    d.hold(False)
+    d.kill()
+
+
+@test
+def signal_after_a_failed_sync():
+    """who has given up waits for the worker, but not beyond a signal, as its line says"""
+    d = FaultyDaemon()
+    d.hold(True)
+    d.start()
+    d.wait_held()
+    d.register_tiny()
+    d.control.arm("fsync wal (submit)", FAIL, 0, errno.EIO)
+    try:
+        d.request("POST", "/jobs", dict(JOB, dataset="tiny"))
+    except GONE:
+        pass
+    wait_for(lambda: "a signal leaves at once" in d.errors(), "its line")
+    equal(d.died(), False, d.errors())
+    d.process.send_signal(signal.SIGTERM)
+    equal((d.wait(), d.errors().splitlines()[-1]), (1, "dcgand: warning: leaving at once"), d.errors())
+
+
 # --- At start ----------------------------------------------------------------------------------
 
 
