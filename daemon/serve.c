@@ -126,6 +126,7 @@ static void give_up(struct dcg_daemon *d)
 		"goes on from what is there; a signal leaves at once. Look at the disk when this comes again");
 	dcg_notify("STOPPING=1\nSTATUS=A sync of the database to disk failed");
 	dcg_jobs_begin_stop(d->jobs, 1);
+	dcg_jobs_spare(d->jobs);
 }
 
 /* A second signal gives up the checkpoint, a third everything; one after give_up() everything, too. So nothing

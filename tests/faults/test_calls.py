@@ -211,6 +211,13 @@ def checkpoint_out_of_reach():
     d.stop()
 
 
+def check_spared(d, job):
+    """The end of the daemon before was not counted against the job."""
+    texts = [e["text"] for e in d.get(f"/jobs/{job}/log?limit=200").json()["log"]]
+    equal([len([t for t in texts if part in t]) for part in ("a sync of its database", "the daemon died")], [1, 0], str(texts))
+    equal("dcgand.unsynced" in os.listdir(d.state), False, "the mark")
+
+
 @test
 def failed_sync():
     """a database that could not be synced is not written to any more: the daemon ends, says why, and the next goes on from what is there"""
@@ -234,6 +241,8 @@ def failed_sync():
         d.start()
         d.wait_held()
         check_folder(d.state, {})
+        if point != "fsync wal (submit)":
+            check_spared(d, 1)
         d.hold(False)
         if point == "fsync wal (submit)": # it was not taken, or it was and runs
             d.post("/jobs", dict(JOB, dataset="tiny", epochs=64))
@@ -261,6 +270,7 @@ def failed_sync_at_the_end():
     d.wait_held()
     check_folder(d.state, {})
     equal(d.job(job)["state"], "queued")
+    check_spared(d, job)
     d.hold(False)
     d.kill()
 
