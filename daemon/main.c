@@ -38,8 +38,8 @@ static int start(struct dcg_daemon *d, struct dcg_tokens **tokens, struct dcg_er
 		.tokens = *tokens, .state_folder = o->state_dir, .session_hours = o->session_hours,
 		.heartbeat_s = o->heartbeat_s, .request_timeout_s = o->request_timeout_s, .max_streams = o->max_streams, .log = dcg_log_line,
 	};
-	d->done_fd = eventfd(0, EFD_CLOEXEC);
-	int r = d->done_fd < 0 ? dcg_error_sys(err, errno, "cannot make an eventfd") : dcg_signals_take(&d->signal_fd, err);
+	d->wake_fd = eventfd(0, EFD_CLOEXEC);
+	int r = d->wake_fd < 0 ? dcg_error_sys(err, errno, "cannot make an eventfd") : dcg_signals_take(&d->signal_fd, err);
 	if (!r)
 		r = dcg_notify_socket(&api.listen_fd, err);
 	if (!r)
@@ -89,8 +89,8 @@ static int run(struct dcg_daemon *d, struct dcg_tokens *tokens)
 	dcg_jobs_free(d->jobs);
 	if (d->signal_fd >= 0)
 		close(d->signal_fd);
-	if (d->done_fd >= 0)
-		close(d->done_fd);
+	if (d->wake_fd >= 0)
+		close(d->wake_fd);
 	return r ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
@@ -123,7 +123,7 @@ static int refusal(int code)
 int main(int argc, char **argv)
 {
 	struct dcg_error err;
-	struct dcg_daemon d = { .argc = argc, .argv = argv, .signal_fd = -1, .done_fd = -1 };
+	struct dcg_daemon d = { .argc = argc, .argv = argv, .signal_fd = -1, .wake_fd = -1 };
 	struct dcg_faults faults = { .tell = print_fault };
 	int r = dcg_options_load(&d.options, argc, argv, &faults), status = EXIT_SUCCESS;
 	if (r) {

@@ -17,14 +17,27 @@
  * the worker was last seen moving: a step and a checkpoint of the largest networks. */
 enum { STATUS_MS = 5000, EXTEND_S = 30, STOP_MAX_MS = 600 * 1000 };
 
-/* The number of a signal that came; 0 when timeout_ms passed (-1: never) or *ret_done was set. */
-static int wait_signal(struct dcg_daemon *d, int timeout_ms, int *ret_done)
+/* The number of a signal that came; 0 when timeout_ms passed (-1: never) or somebody woke us. */
+static int wait_signal(struct dcg_daemon *d, int timeout_ms)
 {
-	struct pollfd p[2] = { { .fd = d->signal_fd, .events = POLLIN }, { .fd = d->done_fd, .events = POLLIN } };
+	struct pollfd p[2] = { { .fd = d->signal_fd, .events = POLLIN }, { .fd = d->wake_fd, .events = POLLIN } };
+	uint64_t seen;
 	if (poll(p, 2, timeout_ms) <= 0)
 		return 0;
-	*ret_done = (p[1].revents & POLLIN) != 0;
+	if (p[1].revents & POLLIN) {
+		ssize_t n = read(d->wake_fd, &seen, sizeof seen);
+		(void)n;
+	}
 	return dcg_signals_next(d->signal_fd);
+}
+
+/* From any thread: have the main one look at what was set. */
+static void wake(struct dcg_daemon *d, atomic_int *flag)
+{
+	uint64_t one = 1;
+	atomic_store(flag, 1);
+	ssize_t n = write(d->wake_fd, &one, sizeof one);
+	(void)n;
 }
 
 static void tell_status(struct dcg_daemon *d, const char *also)
@@ -89,76 +102,69 @@ static void reload(struct dcg_daemon *d)
 
 /* --- Stop ----------------------------------------------------------------------------------- */
 
-static void tell_done(struct dcg_daemon *d)
-{
-	uint64_t one = 1;
-	ssize_t n = write(d->done_fd, &one, sizeof one);
-	(void)n;
-}
-
 static void *stop(void *arg)
 {
 	struct dcg_daemon *d = arg;
 	dcg_api_begin_stop(d->api);
 	dcg_jobs_stop(d->jobs, 0);
 	dcg_api_stop(d->api);
-	tell_done(d);
+	wake(d, &d->stopped);
 	return NULL;
 }
 
-/* A second signal gives up the checkpoint, a third everything. So nothing here may wait for the
- * worker, which looks up from a step only at its end. */
-static void wait_for_end(struct dcg_daemon *d)
+void dcg_serve_lost(void *daemon)
+{
+	struct dcg_daemon *d = daemon;
+	wake(d, &d->lost);
+}
+
+/* Nothing can be recorded any more, and only opening the database anew helps: so that whoever watches over us
+ * may start us again. */
+static void give_up(struct dcg_daemon *d)
+{
+	dcg_log(DCG_API_ERROR, "a sync of the database to disk failed, what was written since may be lost: ending without a checkpoint, the next start "
+		"goes on from what is there; a signal leaves at once. Look at the disk when this comes again");
+	dcg_notify("STOPPING=1\nSTATUS=A sync of the database to disk failed");
+	dcg_jobs_begin_stop(d->jobs, 1);
+	dcg_jobs_spare(d->jobs);
+}
+
+/* A second signal gives up the checkpoint, a third everything; one after give_up() everything, too. So nothing
+ * here may wait for the worker, which looks up from a step only at its end. */
+static void wait_for_end(struct dcg_daemon *d, int *gave_up)
 {
 	uint64_t seen = 0;
-	int done = 0, signals = 0;
+	int quick = *gave_up;
 	int64_t moved = dcg_clock_ms();
-	while (!done) {
+	while (!atomic_load(&d->stopped)) {
 		if (dcg_jobs_moving(d->jobs, &seen))
 			moved = dcg_clock_ms();
 		if (dcg_clock_ms() - moved < STOP_MAX_MS)
 			dcg_notify("EXTEND_TIMEOUT_USEC=%d", EXTEND_S * 1000000);
-		int number = wait_signal(d, STATUS_MS, &done);
-		if (!number || number == SIGHUP)
-			continue;
-		if (++signals == 2) {
+		int number = wait_signal(d, STATUS_MS);
+		if (atomic_load(&d->lost) && !*gave_up) {
+			give_up(d);
+			*gave_up = quick = 1;
+		} else if (number && number != SIGHUP && quick) {
 			dcg_log(DCG_API_WARNING, "leaving at once");
 			_exit(EXIT_FAILURE); /* the store survives this as it survives kill -9 */
+		} else if (number && number != SIGHUP) {
+			dcg_log(DCG_API_INFO, "stopping without a checkpoint; a third signal leaves at once");
+			dcg_jobs_begin_stop(d->jobs, 1);
+			quick = 1;
 		}
-		dcg_log(DCG_API_INFO, "stopping without a checkpoint; a third signal leaves at once");
-		dcg_jobs_begin_stop(d->jobs, 1);
 	}
 }
 
 /* --- Serve ---------------------------------------------------------------------------------- */
 
-void dcg_serve_lost(void *daemon)
-{
-	tell_done(daemon);
-}
-
-/* Nothing can be recorded any more, and only opening the database anew shows what is there: so that whoever
- * watches over us may start us again. */
-static void give_up(struct dcg_daemon *d)
-{
-	uint64_t seen;
-	ssize_t n = read(d->done_fd, &seen, sizeof seen);
-	(void)n;
-	dcg_log(DCG_API_ERROR, "a sync of the database to disk failed, what was written since may be lost: ending, the next start goes on from what is there. "
-		"Look at the disk when this comes again");
-	dcg_notify("STOPPING=1\nSTATUS=A sync of the database to disk failed");
-	dcg_jobs_begin_stop(d->jobs, 1);
-}
-
 int dcg_serve(struct dcg_daemon *d)
 {
 	pthread_t thread;
-	int lost = 0, supervised = getenv("NOTIFY_SOCKET") != NULL;
+	int gave_up = 0, supervised = getenv("NOTIFY_SOCKET") != NULL;
 	int64_t status_at = dcg_clock_ms() + STATUS_MS;
-	for (;;) {
-		int number = wait_signal(d, dcg_watchdog_wait(&d->watchdog, supervised ? STATUS_MS : -1), &lost);
-		if (lost)
-			break;
+	while (!atomic_load(&d->lost)) {
+		int number = wait_signal(d, dcg_watchdog_wait(&d->watchdog, supervised ? STATUS_MS : -1));
 		/* Without a file there is nothing to read again: a closed terminal ends us. */
 		if (number == SIGHUP && (d->options.config || d->options.tokens))
 			reload(d);
@@ -170,7 +176,7 @@ int dcg_serve(struct dcg_daemon *d)
 			status_at = dcg_clock_ms() + STATUS_MS;
 		}
 	}
-	if (lost) {
+	if ((gave_up = atomic_load(&d->lost))) {
 		give_up(d);
 	} else {
 		dcg_log(DCG_API_INFO, "stopping: a checkpoint is saved first; a second signal skips that");
@@ -179,8 +185,11 @@ int dcg_serve(struct dcg_daemon *d)
 	if (pthread_create(&thread, NULL, stop, d)) {
 		stop(d);
 	} else {
-		wait_for_end(d);
+		wait_for_end(d, &gave_up);
 		pthread_join(thread, NULL);
 	}
-	return lost ? DCG_EIO : 0;
+	/* The very last commit may have been the one. */
+	if (atomic_load(&d->lost) && !gave_up)
+		give_up(d);
+	return atomic_load(&d->lost) ? DCG_EIO : 0;
 }

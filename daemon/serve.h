@@ -2,6 +2,8 @@
 #ifndef DCG_DAEMON_SERVE_H
 #define DCG_DAEMON_SERVE_H
 
+#include <stdatomic.h>
+
 #include "api/api.h"
 #include "daemon/options.h"
 #include "daemon/watchdog.h"
@@ -14,11 +16,13 @@ struct dcg_daemon {
 	struct dcg_api *api;
 	struct dcg_watchdog watchdog;
 	int signal_fd; /* of daemon/signals.h */
-	int done_fd;   /* eventfd: the stopping thread has finished or, before it began, the database takes nothing more */
+	int wake_fd;   /* eventfd: has the main thread look at these: */
+	atomic_int lost;    /* the database takes nothing more */
+	atomic_int stopped; /* the stopping thread has finished */
 };
 
-/* Until a signal says stop; then jobs and HTTP are stopped. Leaves the process on a third. DCG_EIO: until
- * dcg_serve_lost was called. */
+/* Until a signal says stop or dcg_serve_lost was called; then jobs and HTTP are stopped. Leaves the process on
+ * a third signal, or on the first once dcg_serve_lost was called. DCG_EIO if it was, also while stopping. */
 int dcg_serve(struct dcg_daemon *d);
 /* The store has lost what it wrote (dcg_store_on_lost). */
 void dcg_serve_lost(void *daemon);

@@ -202,6 +202,38 @@ void dcg_state_sweep(const struct dcg_jobs *j)
 	sweep(open_folder(AT_FDCWD, j->state_folder), is_temporary, NULL);
 }
 
+static char *mark_path(const struct dcg_jobs *j)
+{
+	char *path;
+	return asprintf(&path, "%s/dcgand.unsynced", j->state_folder) < 0 ? NULL : path;
+}
+
+/* Not synced: the disk has just failed at that, and if the power takes it, a death more is counted. */
+void dcg_jobs_spare(struct dcg_jobs *j)
+{
+	char *path = mark_path(j);
+	int fd = path ? open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600) : -1;
+	if (fd >= 0)
+		close(fd);
+	free(path);
+}
+
+int dcg_state_marked(const struct dcg_jobs *j)
+{
+	char *path = mark_path(j);
+	int there = path && access(path, F_OK) == 0;
+	free(path);
+	return there;
+}
+
+void dcg_state_unmark(const struct dcg_jobs *j)
+{
+	char *path = mark_path(j);
+	if (path)
+		unlink(path);
+	free(path);
+}
+
 struct prepared {
 	const struct dcg_jobs *j;
 	const char *name;

@@ -23,7 +23,7 @@
  * new jobs are taken into the queue.
  *
  * Files: STATE/dcgand.db, STATE/jobs/<id>/samples/, STATE/jobs/<id>/checkpoints/,
- * STATE/datasets/<name>-<size>-<channels>.data.
+ * STATE/datasets/<name>-<size>-<channels>.data, STATE/dcgand.unsynced (dcg_jobs_spare).
  */
 #ifndef DCG_JOBS_JOBS_H
 #define DCG_JOBS_JOBS_H
@@ -56,6 +56,9 @@ void dcg_jobs_begin_stop(struct dcg_jobs *j, int quick);
 /* The same, and waits until the job is marked interrupted and the worker has ended. */
 void dcg_jobs_stop(struct dcg_jobs *j, int quick);
 void dcg_jobs_free(struct dcg_jobs *j);
+/* The store has lost what it wrote, so this process ends and nothing can be recorded: leaves an empty file, if
+ * that is possible, by which the next dcg_jobs_new knows that it is no fault of the job at work. */
+void dcg_jobs_spare(struct dcg_jobs *j);
 
 struct dcg_store *dcg_jobs_store(struct dcg_jobs *j); /* for reading */
 

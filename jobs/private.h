@@ -166,6 +166,9 @@ void dcg_job_file_unlink(const struct dcg_jobs *j, enum dcg_file_kind kind, int6
 void dcg_job_folder_sweep(const struct dcg_jobs *j, int64_t id, enum dcg_file_kind kind, const struct dcg_file_row *rows, size_t count);
 /* Remove the whole folder of a job, as far as it holds what we put there. */
 void dcg_job_folder_remove(const struct dcg_jobs *j, int64_t id);
+/* The mark of dcg_jobs_spare: is it there; remove it. */
+int dcg_state_marked(const struct dcg_jobs *j);
+void dcg_state_unmark(const struct dcg_jobs *j);
 /* Remove temporaries beside the database (of session.key, say); at start, when nobody is writing. */
 void dcg_state_sweep(const struct dcg_jobs *j);
 /* Remove prepared files: those of data set `name`, or (NULL) those of none in the store. */

@@ -110,10 +110,21 @@ static void death_text(const struct dcg_job_row *row, const struct dcg_file_row 
 		snprintf(buf + n, size - (size_t)n, "; from_checkpoint %lld begins with the weights it had", (long long)newest->id);
 }
 
+/* How it is told, in the job's log and, if it is not tried again, as its error. */
+static void death_told(const struct dcg_job_row *row, const struct dcg_file_row *newest, int spared, int again, char *buf, size_t size)
+{
+	if (spared)
+		snprintf(buf, size, "the daemon ended while this job was at work, because a sync of its database to disk had failed: the job has nothing to do with that");
+	else if (again)
+		snprintf(buf, size, "the daemon died while this job was at work (%d of %d times without a new checkpoint)", row->deaths, DCG_MAX_DEATHS);
+	else
+		death_text(row, newest, buf, size);
+}
+
 /* A job that was at work when the process ended is queued again, at its newest checkpoint. Whether
  * that file is sound is seen when it is opened. One that may itself be what ends the process is
- * not tried for ever. */
-static int requeue(struct dcg_jobs *j, struct dcg_job_row *row, struct dcg_error *err)
+ * not tried for ever. spared: this end was not the job's fault. */
+static int requeue(struct dcg_jobs *j, int spared, struct dcg_job_row *row, struct dcg_error *err)
 {
 	struct dcg_file_row newest;
 	struct dcg_rewind w;
@@ -123,15 +134,12 @@ static int requeue(struct dcg_jobs *j, struct dcg_job_row *row, struct dcg_error
 	if (r && r != DCG_ENOENT)
 		return r;
 	const struct dcg_file_row *to = r ? NULL : &newest;
-	int again = count_death(row, to);
+	int again = spared || count_death(row, to);
 	if ((r = dcg_rewind_look(j, row, to, &w, err)))
 		return r;
 	if (!(r = dcg_store_begin(j->store, 1, &tx, err))) {
 		dcg_rewind_apply(&w, tx, row, to);
-		if (again)
-			snprintf(text, sizeof text, "the daemon died while this job was at work (%d of %d times without a new checkpoint)", row->deaths, DCG_MAX_DEATHS);
-		else
-			death_text(row, to, text, sizeof text);
+		death_told(row, to, spared, again, text, sizeof text);
 		int own = dcg_job_log(tx, row->id, again ? "warning" : "error", text);
 		if (!own)
 			own = dcg_job_move(tx, row, again ? DCG_JOB_QUEUED : DCG_JOB_FAILED, again ? NULL : text, w.needed ? row->step : -1);
@@ -151,12 +159,17 @@ static int reconcile_both(struct dcg_jobs *j, int64_t id, struct dcg_error *err)
 	return r;
 }
 
-static int recover_job(void *jobs, struct dcg_job_row *row, struct dcg_error *err)
+struct recovery {
+	struct dcg_jobs *j;
+	int spared;
+};
+
+static int recover_job(void *recovery, struct dcg_job_row *row, struct dcg_error *err)
 {
-	struct dcg_jobs *j = jobs;
-	int r = reconcile_both(j, row->id, err);
+	struct recovery *v = recovery;
+	int r = reconcile_both(v->j, row->id, err);
 	if (!r && (row->state == DCG_JOB_PREPARING || row->state == DCG_JOB_RUNNING))
-		r = requeue(j, row, err);
+		r = requeue(v->j, v->spared, row, err);
 	return r;
 }
 
@@ -197,11 +210,14 @@ int dcg_jobs_recover(struct dcg_jobs *j, struct dcg_error *err)
 {
 	/* Those that a crash can have left in disorder, or that will run. */
 	static const enum dcg_job_state live[] = { DCG_JOB_PREPARING, DCG_JOB_RUNNING, DCG_JOB_QUEUED, DCG_JOB_PAUSED };
+	struct recovery v = { j, dcg_state_marked(j) };
 	dcg_state_sweep(j);
 	dcg_prepared_sweep(j, NULL);
 	int r = sweep_jobs(j, err);
 	for (size_t i = 0; !r && i < sizeof live / sizeof *live; i++)
-		r = dcg_jobs_each(j, live[i], recover_job, j, err);
+		r = dcg_jobs_each(j, live[i], recover_job, &v, err);
+	if (!r && v.spared) /* only now: until it is recorded that nobody is at work, the next start must know, too */
+		dcg_state_unmark(j);
 	return r;
 }
 

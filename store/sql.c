@@ -137,6 +137,17 @@ int dcg_sql_exec(struct dcg_sql *q, const char *sql)
 	return q->error.code;
 }
 
+int dcg_sql_checkpoint(struct dcg_sql *q, int mode)
+{
+	if (!q->error.code) {
+		errno = 0;
+		int rc = sqlite3_wal_checkpoint_v2(q->db, NULL, mode, NULL, NULL);
+		if (rc)
+			fail_rc(q, rc);
+	}
+	return q->error.code;
+}
+
 void dcg_sql_start(struct dcg_sql *q, const char *sql)
 {
 	dcg_sql_end(q);

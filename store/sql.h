@@ -59,6 +59,9 @@ char *dcg_sql_text(struct dcg_sql *q); /* malloc'd; NULL for NULL */
 void dcg_sql_array(struct dcg_sql *q, char *ret, size_t size);
 void dcg_sql_end(struct dcg_sql *q);
 
+/* Bring the log into the database; mode: SQLITE_CHECKPOINT_*. */
+int dcg_sql_checkpoint(struct dcg_sql *q, int mode);
+
 /* Step to the end and end; the number of rows changed, or the sticky code. */
 int64_t dcg_sql_run(struct dcg_sql *q);
 /* The first column of the only row of a query without parameters; 0 for no row. */

@@ -44,6 +44,19 @@ static int set_wal(struct dcg_store *s, struct dcg_error *err)
 	return r ? dcg_error_prefix(err, r, "%s", s->path) : 0;
 }
 
+/* Where a sync failed before the last end, pages of the log may be in the kernel's memory only, and pass for
+ * written: what is put behind such a hole is lost with the power, however well it is synced. So all that the log
+ * holds is written anew, into the database, and the log begins again. Who is in the way of that, a full disk or
+ * a reader from outside, is no reason not to serve. */
+static int bring_home(struct dcg_store *s, struct dcg_error *err)
+{
+	int r = dcg_sql_checkpoint(&s->writer, SQLITE_CHECKPOINT_TRUNCATE);
+	if (r == DCG_EBUSY || r == DCG_ENOSPC)
+		dcg_sql_clear(&s->writer);
+	r = dcg_sql_result(&s->writer, err);
+	return r ? dcg_error_prefix(err, r, "%s", s->path) : 0;
+}
+
 static int open_writer(struct dcg_store *s, const char *const *steps, struct dcg_error *err)
 {
 	/* SQLite would create it readable by all; the log and the index take their mode from it. */
@@ -57,6 +70,8 @@ static int open_writer(struct dcg_store *s, const char *const *steps, struct dcg
 	r = dcg_schema_check(&s->writer, s->path, steps, &version, err);
 	if (!r)
 		r = set_wal(s, err);
+	if (!r)
+		r = bring_home(s, err);
 	if (!r)
 		r = dcg_schema_migrate(&s->writer, s->path, steps, version, err);
 	if (!r)
@@ -129,8 +144,10 @@ void dcg_store_close(struct dcg_store *s)
 	if (!s)
 		return;
 	dcg_store_readers_done(s);
-	if (s->writer.db && !s->writer.sync_failed)
-		sqlite3_wal_checkpoint_v2(s->writer.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	if (s->writer.db && !s->writer.sync_failed) {
+		dcg_sql_clear(&s->writer);
+		dcg_sql_checkpoint(&s->writer, SQLITE_CHECKPOINT_TRUNCATE);
+	}
 	dcg_sql_close(&s->writer);
 	pthread_mutex_destroy(&s->write_lock);
 	if (s->lock_fd >= 0)

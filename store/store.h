@@ -17,7 +17,8 @@
  * there is room), DCG_EIO, DCG_EMFILE, DCG_EDAMAGED (the file is), DCG_EBUSY (a program from
  * outside holds a lock), DCG_EINVAL (a text too long or missing, a negative limit). After a
  * failed sync to disk every later transaction is refused with DCG_EIO: what the kernel
- * dropped it will not report again, so only opening anew shows what is there.
+ * dropped it will not report again, so only opening anew, which writes the WAL's pages once
+ * more, makes what is there safe.
  */
 #ifndef DCG_STORE_STORE_H
 #define DCG_STORE_STORE_H
@@ -33,8 +34,9 @@ struct dcg_store_tx;
 
 /* Opens or creates "dcgand.db" in folder (which must exist), takes the folder's lock
  * (DCG_EBUSY, naming the holder's pid, if another daemon has it), checks application_id,
- * integrity of the schema and version (a newer one: DCG_EVERSION), and migrates after a
- * backup. */
+ * integrity of the schema and version (a newer one: DCG_EVERSION), writes what the WAL holds
+ * into the database and syncs it, in case an earlier sync failed (left out if the disk is full
+ * or a program from outside reads), and migrates after a backup. */
 int dcg_store_open(struct dcg_store **ret, const char *folder, struct dcg_error *err);
 void dcg_store_close(struct dcg_store *s); /* checkpoints the WAL */
 

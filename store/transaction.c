@@ -49,6 +49,7 @@ int dcg_store_begin(struct dcg_store *s, int durable, struct dcg_store_tx **ret,
 		r = dcg_sql_result(q, err);
 	}
 	if (r) {
+		tell_lost(s);
 		pthread_mutex_unlock(&s->write_lock);
 		return r;
 	}
@@ -83,8 +84,8 @@ static void checkpoint(struct dcg_store *s)
 	if (s->wal_pages < CHECKPOINT_PAGES)
 		return;
 	int mode = s->wal_pages < TRUNCATE_PAGES ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_TRUNCATE;
-	if (sqlite3_wal_checkpoint_v2(s->writer.db, NULL, mode, NULL, NULL) == SQLITE_IOERR_FSYNC)
-		s->writer.sync_failed = 1;
+	dcg_sql_checkpoint(&s->writer, mode);
+	dcg_sql_clear(&s->writer);
 }
 
 int dcg_store_commit(struct dcg_store_tx *tx, struct dcg_error *err)
@@ -113,5 +114,6 @@ void dcg_store_rollback(struct dcg_store_tx *tx)
 		return;
 	roll_back(tx->sql);
 	tell_end(tx, 0);
+	tell_lost(tx->store); /* what is too much for the cache goes into the log before the commit, and a sync before it */
 	pthread_mutex_unlock(&tx->store->write_lock);
 }

@@ -228,7 +228,7 @@ static const char *kind_of(const char *path)
 	static const struct { const char *name, *kind; } files[] = {
 		{ "", "state folder" }, { "/dcgand.db", "database" }, { "/dcgand.db-wal", "wal" }, { "/dcgand.db-shm", "shm" },
 		{ "/dcgand.lock", "lock" }, { "/jobs", "jobs folder" }, { "/datasets", "data sets folder" },
-		{ "/session.key", "session key" },
+		{ "/session.key", "session key" }, { "/dcgand.unsynced", "mark" },
 	};
 	if (strncmp(path, "socket:", 7) == 0)
 		return "socket";

@@ -211,6 +211,13 @@ def checkpoint_out_of_reach():
     d.stop()
 
 
+def check_spared(d, job):
+    """The end of the daemon before was not counted against the job."""
+    texts = [e["text"] for e in d.get(f"/jobs/{job}/log?limit=200").json()["log"]]
+    equal([len([t for t in texts if part in t]) for part in ("a sync of its database", "the daemon died")], [1, 0], str(texts))
+    equal("dcgand.unsynced" in os.listdir(d.state), False, "the mark")
+
+
 @test
 def failed_sync():
     """a database that could not be synced is not written to any more: the daemon ends, says why, and the next goes on from what is there"""
@@ -234,6 +241,8 @@ def failed_sync():
         d.start()
         d.wait_held()
         check_folder(d.state, {})
+        if point != "fsync wal (submit)":
+            check_spared(d, 1)
         d.hold(False)
         if point == "fsync wal (submit)": # it was not taken, or it was and runs
             d.post("/jobs", dict(JOB, dataset="tiny", epochs=64))
@@ -241,6 +250,48 @@ def failed_sync():
             found = d.wait_state(job["id"], "succeeded", "failed")
             equal((found["state"], found["step"]), ("succeeded", 512), f"{point}: {found['error']}")
         d.stop()
+
+
+@test
+def failed_sync_at_the_end():
+    """a sync that fails while a signal's checkpoint is recorded is told, too, by a line and the status"""
+    d = FaultyDaemon()
+    d.start()
+    d.register_tiny()
+    job = d.post("/jobs", dict(JOB, dataset="tiny", epochs=100000, sample_every=0, checkpoint_every=0)).json()["id"]
+    d.wait_step(job, 16)
+    d.control.arm("fsync wal (checkpoint)", FAIL, 0, errno.EIO)
+    d.process.send_signal(signal.SIGTERM)
+    equal((d.wait(), d.control.get(FIRED)), (1, 1), f"status: {d.errors()}")
+    equal(re.findall("^dcgand: (stopping: a checkpoint is saved first|error: a sync of the database to disk failed)", d.errors(), re.M),
+          ["stopping: a checkpoint is saved first", "error: a sync of the database to disk failed"], d.errors())
+    d.hold(True)
+    d.start()
+    d.wait_held()
+    check_folder(d.state, {})
+    equal(d.job(job)["state"], "queued")
+    check_spared(d, job)
+    d.hold(False)
+    d.kill()
+
+
+@test
+def signal_after_a_failed_sync():
+    """who has given up waits for the worker, but not beyond a signal, as its line says"""
+    d = FaultyDaemon()
+    d.hold(True)
+    d.start()
+    d.wait_held()
+    d.register_tiny()
+    d.control.arm("fsync wal (submit)", FAIL, 0, errno.EIO)
+    try:
+        d.request("POST", "/jobs", dict(JOB, dataset="tiny"))
+    except GONE:
+        pass
+    wait_for(lambda: "a signal leaves at once" in d.errors(), "its line")
+    equal(d.died(), False, d.errors())
+    d.process.send_signal(signal.SIGTERM)
+    equal((d.wait(), d.errors().splitlines()[-1]), (1, "dcgand: warning: leaving at once"), d.errors())
 
 
 # --- At start ----------------------------------------------------------------------------------

@@ -26,8 +26,9 @@ static int64_t newest_checkpoint(void)
 	return dcg_store_file_find(dcg_jobs_store(w.jobs), DCG_FILE_CHECKPOINT, 1, DCG_NEWEST, 0, &row, NULL) ? -1 : row.step;
 }
 
-/* Another process trains job 1, until there is a newer checkpoint if so asked, and is killed. */
-static void die_at_work(int after_checkpoint)
+/* Another process trains job 1, until there is a newer checkpoint if so asked, and is killed; spared: after it
+ * said that this is not the job's fault. */
+static void die(int after_checkpoint, int spared)
 {
 	int ready[2], status;
 	char c;
@@ -40,6 +41,8 @@ static void die_at_work(int after_checkpoint)
 		int64_t first = newest_checkpoint();
 		while (state_of(&w, 1) != DCG_JOB_RUNNING || (after_checkpoint && newest_checkpoint() == first))
 			nap_ms(1);
+		if (spared)
+			dcg_jobs_spare(w.jobs);
 		if (write(ready[1], "x", 1) != 1)
 			_exit(1);
 		for (;;)
@@ -50,6 +53,11 @@ static void die_at_work(int after_checkpoint)
 	close(ready[0]);
 	ck_assert_int_eq(kill(pid, SIGKILL), 0);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+}
+
+static void die_at_work(int after_checkpoint)
+{
+	die(after_checkpoint, 0);
 }
 
 static void begin(const char *body)
@@ -119,6 +127,29 @@ START_TEST(test_progress_does_not_count)
 }
 END_TEST
 
+/* A disk that fails is not the job's fault, however often; what came before and comes after counts. */
+START_TEST(test_failed_syncs_do_not_count)
+{
+	char mark[320];
+	begin(LONG);
+	snprintf(mark, sizeof mark, "%s/dcgand.unsynced", w.state);
+	die_at_work(0);
+	for (int i = 0; i < 4; i++) {
+		die(0, 1);
+		ck_assert_int_eq(access(mark, F_OK), 0);
+		world_open(&w);
+		check(DCG_JOB_QUEUED, 1);
+		check_logged("warning", "a sync of its database");
+		ck_assert_int_ne(access(mark, F_OK), 0);
+		world_close(&w);
+	}
+	die_at_work(0);
+	world_open(&w);
+	check(DCG_JOB_QUEUED, 2);
+	check_logged("warning", "(2 of 3");
+}
+END_TEST
+
 /* Stopping in good order is no death, with a checkpoint or without. */
 START_TEST(test_stopping_does_not_count)
 {
@@ -171,6 +202,7 @@ int main(void)
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, test_not_for_ever);
 	tcase_add_test(t, test_progress_does_not_count);
+	tcase_add_test(t, test_failed_syncs_do_not_count);
 	tcase_add_test(t, test_stopping_does_not_count);
 	suite_add_tcase(s, t);
 	return tap_run(s);

@@ -1,5 +1,5 @@
 store_tests = tests/store/test_jobs tests/store/test_files tests/store/test_metrics \
-	tests/store/test_open tests/store/test_crash tests/store/test_threads
+	tests/store/test_open tests/store/test_crash tests/store/test_sync tests/store/test_threads
 check_PROGRAMS += $(store_tests)
 TESTS += $(store_tests)
 EXTRA_DIST += tests/store/folder.h tests/store/faults.h tests/store/version1.h tests/store/version2.h
@@ -15,5 +15,7 @@ tests_store_test_open_CFLAGS = $(store_test_cflags)
 tests_store_test_open_LDADD = $(store_test_ldadd)
 tests_store_test_crash_CFLAGS = $(store_test_cflags)
 tests_store_test_crash_LDADD = $(store_test_ldadd)
+tests_store_test_sync_CFLAGS = $(store_test_cflags)
+tests_store_test_sync_LDADD = $(store_test_ldadd)
 tests_store_test_threads_CFLAGS = $(store_test_cflags)
 tests_store_test_threads_LDADD = $(store_test_ldadd)
