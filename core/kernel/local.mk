@@ -14,11 +14,12 @@ libdcgan_core_la_LIBADD += libdcgan-openblas.la
 
 if X86
 noinst_LTLIBRARIES += libdcgan-avx2.la libdcgan-avx512.la libdcgan-avx512-bf16.la
-SIMD_FILES = core/kernel/simd/backward.inc.h core/kernel/simd/blas.inc.h \
-	core/kernel/simd/choose.inc.h core/kernel/simd/dot.inc.h core/kernel/simd/forward.inc.h \
+SIMD_FILES = core/kernel/simd/backward.inc.h core/kernel/simd/choose.inc.h \
+	core/kernel/simd/dot.inc.h core/kernel/simd/forward.inc.h \
 	core/kernel/simd/gemm.inc.h core/kernel/simd/gradient.inc.h core/kernel/simd/layers.inc.h \
 	core/kernel/simd/pack.inc.h \
 	core/kernel/simd/passes.inc.h core/kernel/simd/pending.inc.h core/kernel/simd/product.inc.h \
+	core/kernel/simd/projection.inc.h \
 	core/kernel/simd/rows.inc.h core/kernel/simd/simd.h core/kernel/simd/table.inc.h \
 	core/kernel/simd/thin.inc.h core/kernel/simd/thin_backward.inc.h \
 	core/kernel/simd/thin_gradient.inc.h core/kernel/simd/vec.h core/kernel/simd/wino.inc.h \

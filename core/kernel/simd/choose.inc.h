@@ -46,7 +46,7 @@ static int has_wino(const struct dcg_conv *cv)
 
 static void choose_forms(struct dcg_conv *cv)
 {
-	cv->forward = cv->backward = cv->gradient = is_thin(cv) ? FORM_THIN : is_dot(cv) ? FORM_DOT : is_blas(cv) ? FORM_BLAS : has_wino(cv) ? wino_form(cv) : FORM_DIRECT;
+	cv->forward = cv->backward = cv->gradient = is_thin(cv) ? FORM_THIN : is_dot(cv) ? FORM_DOT : is_projection(cv) ? FORM_PROJECTION : has_wino(cv) ? wino_form(cv) : FORM_DIRECT;
 	if (is_full(cv) && cv->backward == FORM_DIRECT)
 		cv->backward = FORM_FULL;
 }

@@ -11,8 +11,8 @@ static void conv_forward(struct dcg_backend *be, struct dcg_conv *cv, const stru
 		dot_forward(be, cv, big, small);
 		return;
 	}
-	if (cv->forward == FORM_BLAS) {
-		blas_forward(be, cv, big, small);
+	if (cv->forward == FORM_PROJECTION) {
+		projection_forward(be, cv, big, small);
 		return;
 	}
 	struct pass p = forward_pass(be, cv);
@@ -34,8 +34,8 @@ static void conv_backward_data(struct dcg_backend *be, struct dcg_conv *cv, cons
 		dot_backward(be, cv, small, big);
 		return;
 	}
-	if (cv->backward == FORM_BLAS) {
-		blas_backward(be, cv, small, big);
+	if (cv->backward == FORM_PROJECTION) {
+		projection_backward(be, cv, small, big);
 		return;
 	}
 	int phases = cv->backward == FORM_DIRECT ? cv->g.stride * cv->g.stride : 1;
@@ -59,8 +59,8 @@ static void conv_backward_weights(struct dcg_backend *be, struct dcg_conv *cv, c
 		dot_gradient(be, cv, big, small, accumulate);
 		return;
 	}
-	if (cv->gradient == FORM_BLAS) {
-		blas_gradient(be, cv, big, small, accumulate);
+	if (cv->gradient == FORM_PROJECTION) {
+		projection_gradient(be, cv, big, small, accumulate);
 		return;
 	}
 	struct gradient g = gradient_plan(cv);

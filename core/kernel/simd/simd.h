@@ -49,7 +49,7 @@ enum form {
 	FORM_DOT,     /* one output: dot.inc.h */
 	FORM_FULL,    /* backward-data of kernels as large as the picture: products for all taps
 	                 at once are the picture */
-	FORM_BLAS,    /* the same, all passes in fp32, by OpenBLAS: blas.inc.h */
+	FORM_PROJECTION, /* the same, all passes in fp32: projection.inc.h */
 	FORM_WINO2,   /* minimal filtering, tiles of 2x2 outputs; stride 2 by parity phases */
 	FORM_WINO4,   /* tiles of 4x4 */
 };

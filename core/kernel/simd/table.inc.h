@@ -22,7 +22,7 @@
 #include "kernel/simd/thin.inc.h"
 #include "kernel/simd/thin_backward.inc.h"
 #include "kernel/simd/thin_gradient.inc.h"
-#include "kernel/simd/blas.inc.h"
+#include "kernel/simd/projection.inc.h"
 #include "kernel/simd/dot.inc.h"
 #include "kernel/simd/passes.inc.h"
 #include "kernel/simd/wino_code.inc.h"
@@ -48,9 +48,9 @@ static void measure(struct dcg_backend *be, const struct dcg_conv *cv, size_t *o
 		*own = DOT_PICTURES * dot_values(cv) * sizeof(value);
 		return;
 	}
-	if (cv->forward == FORM_BLAS) {
-		*own = blas_scratch(cv);
-		*shared = blas_shared(cv);
+	if (cv->forward == FORM_PROJECTION) {
+		*own = projection_scratch(cv);
+		*shared = projection_shared(cv);
 		return;
 	}
 	struct pass p = forward_pass(be, cv);

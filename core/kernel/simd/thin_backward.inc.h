@@ -27,6 +27,7 @@ ALWAYS void thin_backward_block(int rows, int vectors, const struct thin *t, con
 			acc[i][v] = vzero();
 	for (ptrdiff_t k = 0; k < cs; k += UNIT, b += VW * UNIT) {
 		vpanel column[THIN_VECTORS];
+		_mm_prefetch((const char *)(a + rows * (cs + k)), _MM_HINT_T0); /* the next block's rows */
 		UNROLL
 		for (int v = 0; v < vectors; v++)
 			column[v] = panel_load(b + v * next);
