@@ -63,7 +63,7 @@ int dcg_run_prepare(struct dcg_run *run, struct dcg_error *err)
 	dcg_dataset_row_done(&row);
 	if (r)
 		return r;
-	struct dcg_prepare how = { .size = p->size, .channels = p->channels, .on_error = (enum dcg_on_error)p->on_error,
+	struct dcg_prepare how = { .size = p->size, .channels = p->channels, .on_error = (enum dcg_on_error)p->on_error, .threads = p->threads,
 		.progress = on_progress, .cancelled = on_cancelled, .bad_file = on_bad_file, .user = run };
 	char *path = dcg_prepared_path(run->j, run->params.dataset, p->size, p->channels);
 	r = path ? dcg_dataset_load(&run->dataset, path, run->source, &how, err) : dcg_error_set(err, DCG_ENOMEM, "out of memory");

@@ -103,7 +103,7 @@ static void start_round(struct dcg_pool *p)
 	pthread_mutex_unlock(&p->lock);
 }
 
-static int processors(void)
+int dcg_processors(void)
 {
 	cpu_set_t set;
 	if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
@@ -118,7 +118,7 @@ int dcg_pool_new(struct dcg_pool **ret, int threads, struct dcg_error *err)
 	struct dcg_pool *p = dcg_alloc(1, sizeof *p);
 	if (!p)
 		return dcg_error_set(err, DCG_ENOMEM, "thread pool: out of memory");
-	int wanted = threads ? threads : processors();
+	int wanted = threads ? threads : dcg_processors();
 	p->threads = 1; /* grows as workers start, so that dcg_pool_free undoes what is done */
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->wake, NULL);

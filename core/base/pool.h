@@ -17,7 +17,10 @@
 struct dcg_pool;
 typedef void dcg_pool_fn(void *ctx, int task, int worker);
 
-/* threads: 1 .. 256, or 0 for one per processor this process may run on. */
+/* That this process may run on; at most 256. */
+int dcg_processors(void);
+
+/* threads: 1 .. 256, or 0 for dcg_processors(). */
 int dcg_pool_new(struct dcg_pool **ret, int threads, struct dcg_error *err);
 void dcg_pool_free(struct dcg_pool *pool);
 int dcg_pool_threads(const struct dcg_pool *pool);

@@ -26,7 +26,8 @@ enum dcg_on_error { DCG_ON_ERROR_SKIP, DCG_ON_ERROR_FAIL };
 struct dcg_prepare {
 	int size, channels;
 	enum dcg_on_error on_error;
-	/* All may be NULL. progress is told now and then; cancelled is asked as often and
+	int threads; /* as dcg_pool_new; never more than 8. What is made does not depend on them */
+	/* All may be NULL, and are called by the caller's thread alone, in the pictures' order. progress is told now and then; cancelled is asked as often and
 	 * stops the work with DCG_ECANCELLED; bad_file hears of each picture skipped. */
 	void (*progress)(void *user, uint32_t done, uint32_t count);
 	int (*cancelled)(void *user);

@@ -1,4 +1,4 @@
-/* Pictures go to the file as they are decoded: memory holds one of them, a buffer, and
+/* Pictures go to the file as they are decoded: memory holds some of them, a buffer, and
  * two bytes a picture for the labels. The header is written last. */
 #include <errno.h>
 #include <stdlib.h>
@@ -8,9 +8,12 @@
 #include <zlib.h>
 
 #include "base/file.h"
+#include "base/pool.h"
 #include "data/dataset_file.h"
 
-enum { BUFFER = 1 << 20, TELL_EVERY = 64 };
+/* TOGETHER: pictures that are decoded between two looks at what else is wanted; fewer when they
+ * take more than TOGETHER_BYTES. Each thread may hold a decoded picture, which may be large. */
+enum { BUFFER = 1 << 20, TOGETHER = 64, TOGETHER_BYTES = 16 << 20, MOST_THREADS = 8 };
 
 struct writer {
 	struct dcg_file file;
@@ -70,41 +73,105 @@ static int skippable(int code)
 	return code == DCG_EFORMAT || code == DCG_EUNSUPPORTED || code == DCG_ENOENT || code == DCG_EACCESS;
 }
 
-/* All pictures of the source; fills info->count, info->skipped and labels. */
-static int write_pictures(struct writer *w, struct dcg_dataset_info *info, int16_t *labels, struct dcg_source *source, const struct dcg_prepare *how, struct dcg_error *err)
+/* Pictures that are read and fitted by several threads, and taken in their order. */
+struct shot {
+	struct dcg_picture picture;
+	int label, code;
+	struct dcg_error why;
+};
+struct batch {
+	struct dcg_source *source;
+	const struct dcg_dataset_info *info;
+	struct dcg_pool *pool;
+	int room, concurrent;
+	uint32_t first; /* picture of the source */
+	size_t bytes;   /* of a fitted picture */
+	struct shot *shots;
+	uint8_t *fitted;
+};
+
+static void batch_done(struct batch *b)
 {
-	uint32_t count = dcg_source_info(source)->count;
-	size_t bytes = dcg_dataset_layout(info).picture_bytes;
+	free(b->shots);
+	free(b->fitted);
+	dcg_pool_free(b->pool);
+}
+
+static int batch_init(struct batch *b, struct dcg_source *source, const struct dcg_dataset_info *info, int threads, struct dcg_error *err)
+{
+	const struct dcg_source_info *from = dcg_source_info(source);
+	*b = (struct batch){ .source = source, .info = info, .concurrent = from->concurrent, .bytes = dcg_dataset_layout(info).picture_bytes };
+	threads = threads ? threads : dcg_processors();
+	int r = dcg_pool_new(&b->pool, threads < MOST_THREADS ? threads : MOST_THREADS, err);
+	if (r)
+		return r;
+	/* Read one after another, pictures wait decoded. */
+	size_t each = b->bytes + (b->concurrent ? 0 : (size_t)from->width * (size_t)from->height * (size_t)from->channels);
+	int least = b->concurrent ? dcg_pool_threads(b->pool) : 1, fit = each < TOGETHER_BYTES / TOGETHER ? TOGETHER : (int)(TOGETHER_BYTES / each);
+	b->room = fit > least ? fit : least;
+	b->shots = calloc((size_t)b->room, sizeof *b->shots);
+	b->fitted = malloc((size_t)b->room * b->bytes);
+	return b->shots && b->fitted ? 0 : dcg_error_set(err, DCG_ENOMEM, "out of memory");
+}
+
+static void read_shot(struct batch *b, int i)
+{
+	struct shot *s = &b->shots[i];
+	s->code = dcg_source_read(b->source, b->first + (uint32_t)i, &s->picture, &s->label, &s->why);
+}
+
+static void fit_shot(void *ctx, int i, int worker)
+{
+	struct batch *b = ctx;
+	struct shot *s = &b->shots[i];
+	(void)worker;
+	if (b->concurrent)
+		read_shot(b, i);
+	if (s->code)
+		return;
+	s->code = dcg_picture_fit(&s->picture, b->info->size, b->info->channels, b->fitted + (size_t)i * b->bytes, &s->why);
+	dcg_picture_done(&s->picture);
+}
+
+static void make_shots(struct batch *b, uint32_t first, int count)
+{
+	b->first = first;
+	for (int i = 0; i < count && !b->concurrent; i++)
+		read_shot(b, i);
+	dcg_pool_run(b->pool, fit_shot, b, count);
+}
+
+/* All pictures of the source; fills info->count, info->skipped and labels. */
+static int write_pictures(struct writer *w, struct dcg_dataset_info *info, int16_t *labels, struct batch *b, const struct dcg_prepare *how, struct dcg_error *err)
+{
+	uint32_t count = dcg_source_info(b->source)->count;
 	struct dcg_error first = { 0 };
-	for (uint32_t i = 0; i < count; i++) {
-		struct dcg_picture p;
-		struct dcg_error why;
-		uint8_t *to;
-		int label;
-		if (i % TELL_EVERY == 0) {
-			if (how->cancelled && how->cancelled(how->user))
-				return dcg_error_set(err, DCG_ECANCELLED, "cancelled after %u of %u pictures", i, count);
-			if (how->progress)
-				how->progress(how->user, i, count);
+	for (uint32_t at = 0; at < count; at += (uint32_t)b->room) {
+		int n = count - at < (uint32_t)b->room ? (int)(count - at) : b->room;
+		if (how->cancelled && how->cancelled(how->user))
+			return dcg_error_set(err, DCG_ECANCELLED, "cancelled after %u of %u pictures", at, count);
+		if (how->progress)
+			how->progress(how->user, at, count);
+		make_shots(b, at, n);
+		for (int i = 0; i < n; i++) {
+			const struct shot *s = &b->shots[i];
+			uint8_t *to;
+			int r = s->code;
+			if (skippable(r) && how->on_error == DCG_ON_ERROR_SKIP) {
+				if (how->bad_file)
+					how->bad_file(how->user, &s->why);
+				if (info->skipped++ == 0)
+					first = s->why;
+				continue;
+			}
+			if (r)
+				return dcg_error_set(err, r, "%s", s->why.text);
+			if ((r = reserve(w, b->bytes, &to, err)))
+				return r;
+			memcpy(to, b->fitted + (size_t)i * b->bytes, b->bytes);
+			w->used += b->bytes;
+			labels[info->count++] = (int16_t)s->label;
 		}
-		int r = dcg_source_read(source, i, &p, &label, &why);
-		if (skippable(r) && how->on_error == DCG_ON_ERROR_SKIP) {
-			if (how->bad_file)
-				how->bad_file(how->user, &why);
-			if (info->skipped++ == 0)
-				first = why;
-			continue;
-		}
-		if (r)
-			return dcg_error_set(err, r, "%s", why.text);
-		r = reserve(w, bytes, &to, err);
-		if (!r)
-			r = dcg_picture_fit(&p, info->size, info->channels, to, err);
-		dcg_picture_done(&p);
-		if (r)
-			return r;
-		w->used += bytes;
-		labels[info->count++] = (int16_t)label;
 	}
 	if (info->count == 0)
 		return dcg_error_set(err, first.code, "none of %u pictures could be read: %s", count, first.text);
@@ -129,13 +196,16 @@ int dcg_dataset_prepare(const char *path, struct dcg_source *source, const struc
 	struct writer w = { .name = name, .room = most.picture_bytes > BUFFER ? most.picture_bytes : BUFFER, .file.fd = -1 };
 	int16_t *labels = malloc(from->count * sizeof *labels);
 	w.buffer = malloc(w.room);
-	int r = labels && w.buffer ? 0 : dcg_error_set(err, DCG_ENOMEM, "%s: out of memory", name);
+	struct batch batch = { 0 };
+	int r = labels && w.buffer ? batch_init(&batch, source, &info, how->threads, err) : dcg_error_set(err, DCG_ENOMEM, "out of memory");
+	if (r)
+		r = dcg_error_prefix(err, r, "%s", name);
 	if (!r)
 		r = dcg_file_begin(&w.file, path, most.end, err);
 	if (!r && lseek(w.file.fd, DCG_DATASET_HEADER, SEEK_SET) < 0) /* a hole of zeros: no valid file */
 		r = dcg_error_sys(err, errno, "%s: cannot seek", name);
 	if (!r)
-		r = write_pictures(&w, &info, labels, source, how, err);
+		r = write_pictures(&w, &info, labels, &batch, how, err);
 	if (!r)
 		r = write_labels(&w, &info, labels, source, err);
 	if (!r)
@@ -143,6 +213,7 @@ int dcg_dataset_prepare(const char *path, struct dcg_source *source, const struc
 	if (!r)
 		r = dcg_file_commit(&w.file, err);
 	dcg_file_abort(&w.file);
+	batch_done(&batch);
 	free(w.buffer);
 	free(labels);
 	return r;

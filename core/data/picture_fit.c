@@ -77,8 +77,8 @@ static void convert_row(float *to, const uint8_t *from, int pixels, int stored_c
 	}
 }
 
-/* base: the stored pixel that row starts with. */
-static void reduce_row(float *to, const float *row, const struct axis *a, int base, int size, int channels)
+/* base: the stored pixel that row starts with. channels is a constant. */
+static inline __attribute__((always_inline)) void reduce_channels(float *to, const float *row, const struct axis *a, int base, int size, int channels)
 {
 	for (int i = 0; i < size; i++, to += channels) {
 		const float *w = a->weights + (size_t)i * (size_t)a->most;
@@ -90,6 +90,14 @@ static void reduce_row(float *to, const float *row, const struct axis *a, int ba
 		for (int c = 0; c < channels; c++)
 			to[c] = sum[c];
 	}
+}
+
+static void reduce_row(float *to, const float *row, const struct axis *a, int base, int size, int channels)
+{
+	if (channels == 1)
+		reduce_channels(to, row, a, base, size, 1);
+	else
+		reduce_channels(to, row, a, base, size, 3);
 }
 
 int dcg_picture_fit(const struct dcg_picture *p, int size, int channels, uint8_t *out, struct dcg_error *err)

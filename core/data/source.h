@@ -2,7 +2,7 @@
  *
  * A source is opened by path, looked at (dcg_source_info), and its pictures are read
  * one by one, in a fixed order that depends only on the files' names and contents.
- * One thread at a time per source.
+ * One thread at a time per source, but for dcg_source_read where info.concurrent says so.
  */
 #ifndef DCG_DATA_SOURCE_H
 #define DCG_DATA_SOURCE_H
@@ -27,6 +27,7 @@ struct dcg_source_info {
 	int width, height;         /* of the first picture that can be read */
 	int channels;
 	int classes;               /* 0: no labels */
+	int concurrent;            /* any number of threads may read pictures at a time */
 	char fingerprint[65];      /* sha256 of names, sizes and times: changes when the source does */
 };
 

@@ -222,6 +222,7 @@ int dcg_source_open_folder(struct dcg_source *s, struct dcg_error *err)
 		return dcg_error_set(err, DCG_ENOENT, "%s: no .jpg, .jpeg, .png or .webp files in it", s->base_name);
 	qsort(t->entries, t->count, sizeof *t->entries, by_path);
 	s->info.count = (uint32_t)t->count;
+	s->info.concurrent = 1; /* files of their own */
 	for (size_t i = 0; i < t->count; i++) {
 		struct stat st = { .st_size = t->entries[i].size, .st_mtim = t->entries[i].time };
 		dcg_source_fingerprint_add(s, t->entries[i].path, &st);

@@ -265,6 +265,66 @@ START_TEST(broken_files_are_skipped_or_fail)
 }
 END_TEST
 
+/* Hears of broken files' names in order. */
+static void on_bad_in_order(void *user, const struct dcg_error *why)
+{
+	struct heard *h = user;
+	char name[16];
+	snprintf(name, sizeof name, "%03d.png", 13 * h->bad++ + 5);
+	ck_assert_msg(strncmp(why->text, name, strlen(name)) == 0, "%s: %s", name, why->text);
+}
+
+/* Every 13th of 200 files is broken. */
+START_TEST(threads_make_no_difference)
+{
+	enum { COUNT = 200, BROKEN = 15 };
+	static const int threads[] = { 1, 2, 3, 8, 200, 0 };
+	struct heard heard;
+	struct dcg_error err = { 0 };
+	char *first = NULL, *bytes, name[32];
+	size_t first_size = 0, size;
+	for (int i = 0; i < COUNT; i++) {
+		snprintf(name, sizeof name, "d/%03d.png", i);
+		if (i % 13 == 5)
+			write_file(in_folder(folder, name), "broken", 6);
+		else
+			put(name, i, i % 2 ? 3 : 1, 1 + i % 60, 61 - i % 60);
+	}
+	struct dcg_source *s = open_source();
+	ck_assert(dcg_source_info(s)->concurrent);
+	for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
+		struct dcg_prepare how = how_to(30, 3, &heard);
+		how.threads = threads[t];
+		how.bad_file = on_bad_in_order;
+		ck_assert_int_eq(dcg_dataset_prepare(cache(), s, &how, &err), 0);
+		ck_assert_int_eq(heard.bad, BROKEN);
+		ck_assert_int_eq(dcg_file_read(cache(), 1 << 20, &bytes, &size, &err), 0);
+		if (!first)
+			first = bytes, first_size = size;
+		ck_assert_uint_eq(size, first_size);
+		ck_assert_int_eq(memcmp(bytes, first, size), 0);
+		if (bytes != first)
+			free(bytes);
+		how = how_to(30, 3, &heard);
+		how.threads = threads[t];
+		how.on_error = DCG_ON_ERROR_FAIL;
+		ck_assert_int_eq(dcg_dataset_prepare(cache(), s, &how, &err), DCG_EFORMAT);
+		ck_assert_str_eq(err.text, "005.png: neither JPEG nor PNG nor WebP");
+	}
+	struct dcg_dataset *ds = open_cache();
+	for (uint32_t k = 0, i = 0; i < COUNT; i++)
+		if (i % 13 != 5)
+			ck_assert_uint_eq(dcg_dataset_picture(ds, k++)[0], i);
+	dcg_dataset_close(ds);
+	struct dcg_prepare how = how_to(30, 3, &heard);
+	how.threads = -1;
+	ck_assert_int_eq(dcg_dataset_prepare(cache(), s, &how, &err), DCG_EINVAL);
+	ck_assert_str_eq(err.text, "x.data: threads: expected 0 to 256, found -1");
+	free(first);
+	dcg_source_close(s);
+}
+END_TEST
+
 START_TEST(nothing_left_is_an_error)
 {
 	struct heard heard;
@@ -426,6 +486,7 @@ int main(void)
 	tcase_add_test(t, many_pictures);
 	tcase_add_test(t, made_anew_when_it_must_be);
 	tcase_add_test(t, broken_files_are_skipped_or_fail);
+	tcase_add_test(t, threads_make_no_difference);
 	tcase_add_test(t, nothing_left_is_an_error);
 	tcase_add_test(t, cancelled);
 	tcase_add_test(t, any_damage_is_found);
