@@ -7,8 +7,8 @@
 #include "daemon/log.h"
 
 /* OWN_FILES: standard streams, signals, 4 readers and the writer of the database (two each), and what
- * the worker, eight threads that read pictures for it (two each), its two threads for files and four
- * for requests open at a time. LEAST is that of max-connections. */
+ * the worker, eight threads with it that read pictures (two each), its two threads for files and four for
+ * requests open at a time. LEAST is that of max-connections. */
 enum { OWN_FILES = 80, LEAST = 8 };
 
 static int needed(int connections)

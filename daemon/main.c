@@ -6,6 +6,9 @@
 #include "config.h"
 
 #include <errno.h>
+#ifdef HAVE_MALLOPT
+#include <malloc.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,6 +128,10 @@ int main(int argc, char **argv)
 	struct dcg_error err;
 	struct dcg_daemon d = { .argc = argc, .argv = argv, .signal_fd = -1, .wake_fd = -1 };
 	struct dcg_faults faults = { .tell = print_fault };
+#ifdef HAVE_MALLOPT
+	/* The threshold would rise with the first large picture: threads' heaps would keep those after it. */
+	mallopt(M_MMAP_THRESHOLD, 1 << 20);
+#endif
 	int r = dcg_options_load(&d.options, argc, argv, &faults), status = EXIT_SUCCESS;
 	if (r) {
 		fputs("Try dcgand --help\n", stderr);

@@ -3,7 +3,12 @@
 
 #include <stdlib.h>
 
+#include "base/pool.h"
+
 enum { TOLD_EVERY_MS = 250, BAD_FILES_NAMED = 20 };
+
+/* What a thread may take to decode a picture of 100 megapixels, the largest, from a large file. */
+static const double decoding = 1e9;
 
 /* Somebody wants the job to end, or the daemon to. */
 static int is_over(struct dcg_jobs *j)
@@ -48,6 +53,14 @@ static void on_bad_file(void *user, const struct dcg_error *why)
 		dcg_run_log(run, "warning", "skipped: %s", why->text);
 }
 
+/* Half the machine's memory may go to decoding. */
+static int threads_for(const struct dcg_train_params *p)
+{
+	int threads = p->threads ? p->threads : dcg_processors();
+	double most = dcg_machine_memory() / 2 / decoding;
+	return most < 1 ? 1 : most < threads ? (int)most : threads;
+}
+
 int dcg_run_prepare(struct dcg_run *run, struct dcg_error *err)
 {
 	struct dcg_dataset_row row;
@@ -63,7 +76,7 @@ int dcg_run_prepare(struct dcg_run *run, struct dcg_error *err)
 	dcg_dataset_row_done(&row);
 	if (r)
 		return r;
-	struct dcg_prepare how = { .size = p->size, .channels = p->channels, .on_error = (enum dcg_on_error)p->on_error, .threads = p->threads,
+	struct dcg_prepare how = { .size = p->size, .channels = p->channels, .on_error = (enum dcg_on_error)p->on_error, .threads = threads_for(p),
 		.progress = on_progress, .cancelled = on_cancelled, .bad_file = on_bad_file, .user = run };
 	char *path = dcg_prepared_path(run->j, run->params.dataset, p->size, p->channels);
 	r = path ? dcg_dataset_load(&run->dataset, path, run->source, &how, err) : dcg_error_set(err, DCG_ENOMEM, "out of memory");

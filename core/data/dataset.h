@@ -26,9 +26,11 @@ enum dcg_on_error { DCG_ON_ERROR_SKIP, DCG_ON_ERROR_FAIL };
 struct dcg_prepare {
 	int size, channels;
 	enum dcg_on_error on_error;
-	int threads; /* as dcg_pool_new; never more than 8. What is made does not depend on them */
-	/* All may be NULL, and are called by the caller's thread alone, in the pictures' order. progress is told now and then; cancelled is asked as often and
-	 * stops the work with DCG_ECANCELLED; bad_file hears of each picture skipped. */
+	/* 0: one a processor; more than 8 count as 8. Each may hold a file and its picture: up to about
+	 * 1 GB. What is made does not depend on them. */
+	int threads;
+	/* All may be NULL; the caller's thread calls them. progress is told now and then; cancelled is
+	 * asked as often and stops the work with DCG_ECANCELLED; bad_file hears of each picture skipped. */
 	void (*progress)(void *user, uint32_t done, uint32_t count);
 	int (*cancelled)(void *user);
 	void (*bad_file)(void *user, const struct dcg_error *why);

@@ -128,6 +128,7 @@ def damage_met_later():
 def damaged_checkpoint():
     """a checkpoint that was altered, cut or removed: not drawn from and not begun from, and what to do"""
     d.start()
+    d.run_job()  # what the start looks through on the side, it has: it forgets files that it finds cut
     newest = d.get(f"/jobs/{job}/checkpoints").json()["checkpoints"][-1]
     path = os.path.join(d.state, "jobs", str(job), "checkpoints", f"step-{newest['step']:010d}.safetensors")
     with open(path, "rb") as f:

@@ -310,6 +310,7 @@ START_TEST(threads_make_no_difference)
 		how.on_error = DCG_ON_ERROR_FAIL;
 		ck_assert_int_eq(dcg_dataset_prepare(cache(), s, &how, &err), DCG_EFORMAT);
 		ck_assert_str_eq(err.text, "005.png: neither JPEG nor PNG nor WebP");
+		ck_assert_int_eq(heard.bad, 0);
 	}
 	struct dcg_dataset *ds = open_cache();
 	for (uint32_t k = 0, i = 0; i < COUNT; i++)
@@ -321,6 +322,68 @@ START_TEST(threads_make_no_difference)
 	ck_assert_int_eq(dcg_dataset_prepare(cache(), s, &how, &err), DCG_EINVAL);
 	ck_assert_str_eq(err.text, "x.data: threads: expected 0 to 256, found -1");
 	free(first);
+	dcg_source_close(s);
+}
+END_TEST
+
+/* Large pictures, so that few are made together. */
+START_TEST(few_at_a_time)
+{
+	enum { COUNT = 40, SIZE = 600 };
+	struct heard heard;
+	struct dcg_error err = { 0 };
+	char name[32];
+	for (int i = 0; i < COUNT; i++) {
+		snprintf(name, sizeof name, "d/%02d.png", i);
+		put(name, 5 * i, 1, 20, 20);
+	}
+	struct dcg_source *s = open_source();
+	struct dcg_prepare how = how_to(SIZE, 3, &heard);
+	how.threads = 2;
+	ck_assert_int_eq(dcg_dataset_prepare(cache(), s, &how, &err), 0);
+	ck_assert_int_ge(heard.asked, 3);
+	struct dcg_dataset *ds = open_cache();
+	ck_assert_uint_eq(dcg_dataset_info(ds)->count, COUNT);
+	for (uint32_t i = 0; i < COUNT; i++) {
+		ck_assert_uint_eq(dcg_dataset_picture(ds, i)[0], 5 * i);
+		ck_assert_uint_eq(dcg_dataset_picture(ds, i)[SIZE * SIZE * 3 - 1], 5 * i);
+	}
+	dcg_dataset_close(ds);
+	dcg_source_close(s);
+}
+END_TEST
+
+/* Of a source that is read in order: pictures before and after one with a label that there is not. */
+START_TEST(broken_in_the_middle)
+{
+	enum { COUNT = 100, RECORD = 3073, BAD = 70 };
+	struct heard heard;
+	struct dcg_error err = { 0 };
+	uint8_t *records = malloc(COUNT * RECORD);
+	for (int i = 0; i < COUNT; i++) {
+		memset(records + i * RECORD, 2 * i, RECORD);
+		records[i * RECORD] = i == BAD ? 10 : (uint8_t)(i % 10);
+	}
+	write_file(in_folder(folder, "d/data_batch_1.bin"), records, COUNT * RECORD);
+	free(records);
+	struct dcg_source *s = open_source();
+	struct dcg_prepare how = how_to(32, 3, &heard);
+	how.threads = 3;
+	ck_assert_int_eq(dcg_dataset_prepare(cache(), s, &how, &err), 0);
+	ck_assert_int_eq(heard.bad, 1);
+	struct dcg_dataset *ds = open_cache();
+	ck_assert_uint_eq(dcg_dataset_info(ds)->count, COUNT - 1);
+	for (uint32_t k = 0; k < COUNT - 1; k++) {
+		uint32_t i = k + (k >= BAD);
+		ck_assert_uint_eq(dcg_dataset_picture(ds, k)[3071], 2 * i);
+		ck_assert_int_eq(dcg_dataset_label(ds, k), i % 10);
+	}
+	dcg_dataset_close(ds);
+	how = how_to(32, 3, &heard);
+	how.threads = 3;
+	how.on_error = DCG_ON_ERROR_FAIL;
+	ck_assert_int_eq(dcg_dataset_prepare(cache(), s, &how, &err), DCG_EFORMAT);
+	expect_only_cache(1);
 	dcg_source_close(s);
 }
 END_TEST
@@ -487,6 +550,8 @@ int main(void)
 	tcase_add_test(t, made_anew_when_it_must_be);
 	tcase_add_test(t, broken_files_are_skipped_or_fail);
 	tcase_add_test(t, threads_make_no_difference);
+	tcase_add_test(t, few_at_a_time);
+	tcase_add_test(t, broken_in_the_middle);
 	tcase_add_test(t, nothing_left_is_an_error);
 	tcase_add_test(t, cancelled);
 	tcase_add_test(t, any_damage_is_found);
