@@ -59,6 +59,8 @@ static void block_range(const struct bn_pass *p, int task, size_t *first, size_t
 	*end = *first + BLOCK_ROWS < p->rows ? *first + BLOCK_ROWS : p->rows;
 }
 
+enum { STRIP = 512 }; /* channels at a time: mostly all, so that rows are read as they lie in memory */
+
 /* Mean and sum of squared deviations of a block, per channel: two passes while in cache. */
 static void bn_moments(void *ctx, int task, int worker)
 {
@@ -68,9 +70,9 @@ static void bn_moments(void *ctx, int task, int worker)
 	double *out = p->sb->reduce + (size_t)task * 2 * (size_t)cs;
 	block_range(p, task, &first, &end);
 	(void)worker;
-	for (int c0 = 0; c0 < cs; c0 += 64) {
-		float sum[64] = { 0 }, mean[64], squares[64] = { 0 };
-		int n = min_int(64, cs - c0);
+	for (int c0 = 0; c0 < cs; c0 += STRIP) {
+		float sum[STRIP] = { 0 }, mean[STRIP], squares[STRIP] = { 0 };
+		int n = min_int(STRIP, cs - c0);
 		for (size_t r = first; r < end; r++) {
 			const value *x = p->x + r * (size_t)cs + c0;
 			for (int c = 0; c < n; c++)
@@ -174,10 +176,10 @@ ALWAYS float output_of(const struct bn_pass *p, const value *x, const value *y, 
 ALWAYS void gradient_sums(const struct bn_pass *p, size_t first, size_t end, double *out, enum dcg_activation act, int in_place)
 {
 	int cs = p->bn->cs;
-	for (int c0 = 0; c0 < cs; c0 += 64) {
-		float sum[64] = { 0 }, dot[64] = { 0 };
+	for (int c0 = 0; c0 < cs; c0 += STRIP) {
+		float sum[STRIP] = { 0 }, dot[STRIP] = { 0 };
 		const float *mean = p->bn->mean + c0;
-		int n = min_int(64, cs - c0);
+		int n = min_int(STRIP, cs - c0);
 		for (size_t r = first; r < end; r++) {
 			const value *x = p->x + r * (size_t)cs + c0, *y = p->y + r * (size_t)cs + c0, *dy = p->dy + r * (size_t)cs + c0;
 			for (int c = 0; c < n; c++) {
