@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "kernel/simd/simd.h"
-#if defined DCG_TILES_PLAIN
+#if defined DCG_SIDES_PLAIN
 typedef uint16_t value;
 static inline float float_of(value v) { return dcg_simd_float_of(v); }
 static inline value value_of(float x) { return dcg_simd_bf16_of(x); }
@@ -38,7 +38,7 @@ static int conv_new(struct dcg_backend *be, struct dcg_conv **ret, const struct 
 	cv->cs_small = dcg_simd_channel_stride(g->k);
 	r = dcg_simd_param_new(be, &cv->weights, g->k, g->c, cv->taps, err);
 	if (!r)
-		r = dcg_simd_scratch(be, larger(RANGE * RESTING * sizeof(float), 2 * stage_of(cv) * sizeof(value)), larger(gradient_shared(cv), larger(pass_shared(cv, 0), pass_shared(cv, 1))), err);
+		r = dcg_simd_scratch(be, larger(pass_scratch(cv, 0), pass_scratch(cv, 1)), larger(gradient_shared(cv), larger(weights_bytes(cv, 0), weights_bytes(cv, 1))), err);
 	if (r) {
 		dcg_simd_conv_free(cv);
 		return r;

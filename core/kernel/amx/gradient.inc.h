@@ -7,14 +7,17 @@
  * big side is streamed: the same 32 bytes a cycle from the second cache as in the other
  * passes, and 8 for the gradient, of which a task holds 512 KB at most. Which units a
  * task takes does not matter to any sum: they all go by images, then pixels, in order. */
-enum { UNITS_BYTES = 512 << 10 };
+enum {
+	UNITS_BYTES = 512 << 10,
+	SHARED_BYTES = 8 << 20, /* activations at a time, at least one block of images */
+};
 
 struct gradient {
 	struct dcg_conv_geometry g; /* as computed */
 	struct side big, small;
 	float *grad;
 	int accumulate;
-	int blocks, chunk, count;   /* of images, as in struct pass */
+	int blocks, chunk, count;   /* of images: in all, at most at a time, at present */
 	int units, task_units;
 };
 

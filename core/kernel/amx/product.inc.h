@@ -7,14 +7,17 @@
  * stay in the first cache while all pixels of a range use them; activations, streamed past
  * it, come from the second, 32 bytes a cycle, about half of what that gives. Between
  * chunks accumulators rest in a worker's memory: 8 KB a 64 dots, 8 bytes a cycle more.
- * A range is 32 pixels (128 KB of accumulators, and mostly under 1 MB of activations), for
- * a group of panels of 512 KB: with those a task stays in a second cache of 2 MB. */
+ *
+ * A task is some bands of a block of images, each some rows of outputs. The rows of the input that a band needs are laid out
+ * in the worker's own memory, a ring of 1 MB, so that they go from the tensor into the second cache and no further;
+ * the next band finds most of them there. With accumulators of 32 pixels (128 KB) that stays in a second cache of
+ * 2 MB; the weights, packed once for all tasks, come from the third, at most 4 bytes a cycle from 8 pixels a band on. */
 enum {
 	CHUNK = 16,              /* steps */
-	RANGE = 32,              /* pixels */
+	RANGE = 32,              /* pixels whose accumulators rest */
 	RESTING = WIDE * WIDE,   /* floats of a pixel's accumulators */
-	GROUP_BYTES = 512 << 10, /* weights of a task */
-	SHARED_BYTES = 8 << 20,  /* activations at a time, at least one block of images */
+	BAND_BYTES = 1 << 20,    /* rows of the input that a task has at a time */
+	TASKS = 4,               /* of each thread, at least, where there is so much to do */
 };
 
 struct run { /* of consecutive steps */
@@ -110,9 +113,22 @@ struct pass {
 	struct dcg_tensor *out;
 	int cs_out;
 	int stride, tall, wide;     /* of the outputs' grid: backward each of stride x stride phases */
-	int blocks, chunk, count;   /* of images: in all, at most at a time, at present */
-	int group, groups, ranges;  /* panels a task, and how many such */
+	int blocks;                 /* of images */
+	int band, bands;            /* rows of the grid at a time, and how often */
+	int slots;                  /* rows of the input that those need */
+	int segments, groups;       /* what a block is cut into: of bands; of panels */
+	size_t resting;             /* bytes of a worker's memory before the rows of the input */
 };
+
+/* Rows of the input under rows t0 to t1 - 1 of the grid. */
+static void rows_under(const struct pass *p, int t0, int t1, int *first, int *end)
+{
+	const struct dcg_conv_geometry *g = &p->g;
+	*first = p->backward ? t0 - (g->r - 1 - g->pad) / g->stride : t0 * g->stride - g->pad;
+	*end = p->backward ? (t1 * g->stride - 1 + g->pad) / g->stride + 1 : (t1 - 1) * g->stride - g->pad + g->r;
+	*first = max_int(*first, 0);
+	*end = min_int(*end, p->in.h);
+}
 
 static struct pass pass_of(const struct dcg_conv *cv, int backward)
 {
@@ -124,105 +140,186 @@ static struct pass pass_of(const struct dcg_conv *cv, int backward)
 	p.tall = ceil_div(backward ? p.g.h : p.g.p, p.stride);
 	p.wide = ceil_div(backward ? p.g.w : p.g.q, p.stride);
 	p.blocks = ceil_div(cv->batch, WIDE);
-	p.chunk = max_int(1, min_int(p.blocks, (int)(SHARED_BYTES / p.in.block_bytes)));
-	p.group = max_int(1, (int)(GROUP_BYTES / panel_bytes(&p.b)));
-	p.groups = ceil_div(p.b.panels, p.group);
-	p.ranges = ceil_div(p.tall * p.wide, RANGE);
+	int more = backward ? 1 : p.g.stride, always = (backward ? (p.g.r - 1) / p.g.stride + 1 : p.g.r) - more; /* rows of the input */
+	int most = (int)(BAND_BYTES / ((size_t)p.in.w * p.in.pixel_bytes));
+	int band = p.in.h <= most ? p.tall : max_int(1, (most - always) / more);
+	p.bands = ceil_div(p.tall, min_int(band, max_int(1, RANGE / p.wide)));
+	p.band = ceil_div(p.tall, p.bands);
+	p.bands = ceil_div(p.tall, p.band);
+	p.slots = 1;
+	for (int i = 0; i < p.bands; i++) {
+		int first, end;
+		rows_under(&p, i * p.band, min_int((i + 1) * p.band, p.tall), &first, &end);
+		p.slots = max_int(p.slots, end - first);
+	}
 	return p;
 }
 
-static size_t pass_shared(const struct dcg_conv *cv, int backward)
+static size_t weights_bytes(const struct dcg_conv *cv, int backward)
+{
+	const struct weights b = weights_of(cv, backward);
+	return (size_t)b.panels * panel_bytes(&b);
+}
+
+/* A worker's memory: accumulators between chunks or what gathering needs, then rows of the input. */
+static size_t resting_bytes(const struct dcg_conv *cv)
+{
+	return larger(RANGE * RESTING * sizeof(float), (2 * stage_of(cv) * sizeof(value) + TILE_ROW - 1) / TILE_ROW * TILE_ROW);
+}
+
+static size_t pass_scratch(const struct dcg_conv *cv, int backward)
 {
 	const struct pass p = pass_of(cv, backward);
-	return (size_t)p.b.panels * panel_bytes(&p.b) + (size_t)p.chunk * p.in.block_bytes;
+	return resting_bytes(cv) + (size_t)p.slots * (size_t)p.in.w * p.in.pixel_bytes;
 }
 
-/* The input pixel under tap (r, s) of output pixel (y, x); 0: outside. */
-static int under(const struct pass *p, int y, int x, int r, int s, size_t *pixel)
+/* A band of a block: rows first to end - 1 of the input lie in a ring. */
+struct band {
+	const struct pass *p;
+	const char *ring;
+	float *resting;
+	int block, t0, t1;
+	int first, end, slot; /* of row `first` */
+};
+
+/* Pixel (h, w) of the input; NULL: outside. */
+static const char *pixel_at(const struct band *b, int h, int w)
+{
+	const struct pass *p = b->p;
+	if (h < 0 || h >= p->in.h || w < 0 || w >= p->in.w)
+		return NULL;
+	int slot = b->slot + h - b->first;
+	return b->ring + ((size_t)(slot < p->slots ? slot : slot - p->slots) * (size_t)p->in.w + (size_t)w) * p->in.pixel_bytes;
+}
+
+struct phase { /* of the outputs: those whose taps begin with (r0, s0), down x across of them */
+	int y, x, r0, s0, down, across;
+};
+
+static struct phase phase_of(const struct pass *p, int i)
 {
 	const struct dcg_conv_geometry *g = &p->g;
-	int h = p->backward ? y + g->pad - r : y * g->stride - g->pad + r, w = p->backward ? x + g->pad - s : x * g->stride - g->pad + s;
-	if (h < 0 || w < 0)
-		return 0;
-	if (p->backward)
-		h /= g->stride, w /= g->stride;
-	*pixel = (size_t)h * (size_t)p->in.w + (size_t)w;
-	return h < p->in.h && w < p->in.w;
+	struct phase f = { .y = i / p->stride, .x = i % p->stride };
+	f.r0 = (f.y + g->pad) % p->stride, f.s0 = (f.x + g->pad) % p->stride;
+	f.down = f.r0 < g->r ? ceil_div(g->r - f.r0, p->stride) : 0;
+	f.across = f.s0 < g->s ? ceil_div(g->s - f.s0, p->stride) : 0;
+	return f;
 }
 
-/* Steps first .. first + CHUNK - 1 of an output pixel: of the taps r0, r0 + stride ... */
-static int runs_of(const struct pass *p, struct run *runs, const char *a, const char *b, int y, int x, int r0, int s0, int across, int first, int end)
+/* Steps first to end - 1, at most CHUNK, of the output pixel (t, u) of the phase's grid. */
+static int runs_of(const struct band *b, const struct phase *f, struct run *runs, const char *weights, int t, int u, int first, int end)
 {
-	int count = 0, steps = p->b.steps;
-	for (int tap = first / steps; tap * steps < end; tap++) {
-		int r = r0 + tap / across * p->stride, s = s0 + tap % across * p->stride, begin = max_int(first - tap * steps, 0);
-		size_t pixel;
-		if (!under(p, y, x, r, s, &pixel))
-			continue;
-		runs[count].a = a + pixel * p->in.pixel_bytes + (size_t)begin * STEP;
-		runs[count].b = b + ((size_t)(r * p->g.s + s) * (size_t)steps + (size_t)begin) * STEP;
-		runs[count++].steps = min_int(end - tap * steps, steps) - begin;
+	const struct pass *p = b->p;
+	const struct dcg_conv_geometry *g = &p->g;
+	const int steps = p->b.steps, forth = p->backward ? -1 : 1; /* from tap to tap */
+	const int h0 = p->backward ? t + (f->y + g->pad - f->r0) / g->stride : t * g->stride - g->pad;
+	const int w0 = p->backward ? u + (f->x + g->pad - f->s0) / g->stride : u * g->stride - g->pad;
+	int count = 0, begin = first % steps, i = 0, j = first / steps;
+	for (; j && j >= f->across; i++)
+		j -= f->across;
+	for (int left = end - first; left > 0; begin = 0) {
+		const int now = min_int(left, steps - begin);
+		const char *a = pixel_at(b, h0 + forth * i, w0 + forth * j);
+		if (a) {
+			runs[count].a = a + (size_t)begin * STEP;
+			runs[count].b = weights + ((size_t)((f->r0 + i * p->stride) * g->s + f->s0 + j * p->stride) * (size_t)steps + (size_t)begin) * STEP;
+			runs[count++].steps = now;
+		}
+		left -= now;
+		if (++j == f->across)
+			j = 0, i++;
 	}
 	return count;
 }
 
-/* One panel, one phase of the outputs. */
-static void phase_products(const struct pass *p, int block, int range, int column_panel, int phase, float *resting)
+/* One pixel of the images; whole lines pass the caches, which are for what is still to be read here. */
+static void pixels_store(value *to, size_t picture, const float *from, int images, int columns)
 {
+	if (columns == WIDE && (uintptr_t)to % TILE_ROW == 0 && picture % WIDE == 0)
+		for (int n = 0; n < images; n++)
+			values_stream(to + (size_t)n * picture, from + n * WIDE);
+	else
+		for (int n = 0; n < images; n++)
+			values_store(to + (size_t)n * picture, from + n * WIDE, (size_t)columns);
+}
+
+/* Pixels i0 to i1 - 1 of the band, at most RANGE, of one phase and panel. */
+static void range_products(const struct band *b, const struct phase *f, int column_panel, int i0, int i1)
+{
+	const struct pass *p = b->p;
 	const struct dcg_tensor *out = p->out;
-	int image = (p->in.first + block) * WIDE, images = min_int(WIDE, out->s.n - image), columns = min_int(WIDE, p->cs_out - column_panel * WIDE);
-	int py = phase / p->stride, px = phase % p->stride, r0 = (py + p->g.pad) % p->stride, s0 = (px + p->g.pad) % p->stride;
-	int down = r0 < p->g.r ? ceil_div(p->g.r - r0, p->stride) : 0, across = s0 < p->g.s ? ceil_div(p->g.s - s0, p->stride) : 0;
-	int steps = down * across * p->b.steps, first = 0;
-	const char *a = p->in.at + (size_t)block * p->in.block_bytes, *b = p->b.at + (size_t)column_panel * panel_bytes(&p->b);
+	const int image = b->block * WIDE, images = min_int(WIDE, out->s.n - image), columns = min_int(WIDE, p->cs_out - column_panel * WIDE);
+	const int steps = f->down * f->across * p->b.steps;
+	const char *weights = p->b.at + (size_t)column_panel * panel_bytes(&p->b);
 	const size_t picture = (size_t)out->s.h * (size_t)out->s.w * (size_t)out->cs;
+	int first = 0;
 	do {
-		int end = min_int(first + CHUNK, steps);
-		for (int i = range * RANGE; i < min_int((range + 1) * RANGE, p->tall * p->wide); i++) {
-			int y = i / p->wide * p->stride + py, x = i % p->wide * p->stride + px;
-			struct run runs[CHUNK];
-			if (y >= out->s.h || x >= out->s.w)
-				continue;
-			int count = runs_of(p, runs, a, b, y, x, r0, s0, across, first, end);
-			float *rest = resting + (size_t)(i % RANGE) * RESTING;
-			product(images, columns, runs, count, first ? rest : NULL, WIDE, rest, WIDE);
-			value *pixels = (value *)out->data + (size_t)image * picture + ((size_t)y * (size_t)out->s.w + (size_t)x) * (size_t)out->cs + column_panel * WIDE;
-			for (int n = 0; end >= steps && n < images; n++)
-				values_store(pixels + (size_t)n * picture, rest + n * WIDE, (size_t)columns);
+		const int end = min_int(first + CHUNK, steps);
+		for (int i = i0, t = b->t0 + i0 / p->wide, u = i0 % p->wide; i < i1; i++) {
+			const int y = t * p->stride + f->y, x = u * p->stride + f->x;
+			if (y < out->s.h && x < out->s.w) {
+				struct run runs[CHUNK];
+				int count = runs_of(b, f, runs, weights, t, u, first, end);
+				float *rest = b->resting + (size_t)(i - i0) * RESTING;
+				product(images, columns, runs, count, first ? rest : NULL, WIDE, rest, WIDE);
+				value *pixels = (value *)out->data + (size_t)image * picture + ((size_t)y * (size_t)out->s.w + (size_t)x) * (size_t)out->cs + column_panel * WIDE;
+				if (end >= steps)
+					pixels_store(pixels, picture, rest, images, columns);
+			}
+			if (++u == p->wide)
+				u = 0, t++;
 		}
 		first = end;
 	} while (first < steps);
 }
 
-static void product_task(void *ctx, int task, int worker)
+static void band_products(const struct band *b, int column_panel)
+{
+	const struct pass *p = b->p;
+	const int pixels = (b->t1 - b->t0) * p->wide;
+	set_shapes(min_int(WIDE, p->out->s.n - b->block * WIDE), min_int(WIDE, p->cs_out - column_panel * WIDE), TILE_ROWS);
+	for (int i = 0; i < p->stride * p->stride; i++) {
+		const struct phase f = phase_of(p, i);
+		for (int i0 = 0; i0 < pixels; i0 += RANGE)
+			range_products(b, &f, column_panel, i0, min_int(i0 + RANGE, pixels));
+	}
+}
+
+static void pass_task(void *ctx, int task, int worker)
 {
 	const struct pass *p = ctx;
-	int range = task % p->ranges, block = task / p->ranges % p->count, group = task / p->ranges / p->count;
-	int images = min_int(WIDE, p->out->s.n - (p->in.first + block) * WIDE);
-	float *resting = (float *)(void *)((struct simd_backend *)p->be)->scratch[worker];
-	for (int column_panel = group * p->group; column_panel < min_int((group + 1) * p->group, p->b.panels); column_panel++) {
-		set_shapes(images, min_int(WIDE, p->cs_out - column_panel * WIDE), TILE_ROWS);
-		for (int phase = 0; phase < p->stride * p->stride; phase++)
-			phase_products(p, block, range, column_panel, phase, resting);
+	char *own = ((struct simd_backend *)p->be)->scratch[worker], *ring = own + p->resting;
+	const int group = task % p->groups, segment = task / p->groups % p->segments, block = task / p->groups / p->segments;
+	struct band b = { .p = p, .ring = ring, .resting = (float *)(void *)own, .block = block };
+	int done = 0; /* rows of the input before this one are there, or no longer needed */
+	for (int at = segment * p->bands / p->segments; at < (segment + 1) * p->bands / p->segments; at++) {
+		b.t0 = at * p->band, b.t1 = min_int(b.t0 + p->band, p->tall);
+		rows_under(p, b.t0, b.t1, &b.first, &b.end);
+		for (int y = max_int(b.first, done); y < b.end; y++)
+			convert(&p->in, ROWS, block, y, ring + (size_t)(y % p->slots * p->in.w) * p->in.pixel_bytes, worker);
+		done = max_int(done, b.end);
+		b.slot = b.first % p->slots;
+		for (int i = group * p->b.panels / p->groups; i < (group + 1) * p->b.panels / p->groups; i++)
+			band_products(&b, i);
 	}
 	tile_release();
+	streamed();
 }
 
 static void run_pass(struct dcg_backend *be, const struct dcg_conv *cv, const struct dcg_tensor *in, struct dcg_tensor *out, int backward)
 {
 	struct pass p = pass_of(cv, backward);
+	const int enough = TASKS * dcg_pool_threads(be->pool);
 	p.be = p.in.be = be;
 	p.in.from = in;
 	out->pending.on = 0;
 	p.out = out;
 	p.b.at = ((struct simd_backend *)be)->shared;
-	p.in.at = p.b.at + (size_t)p.b.panels * panel_bytes(&p.b);
+	p.resting = resting_bytes(cv);
+	p.segments = min_int(p.bands, ceil_div(enough, p.blocks));
+	p.groups = min_int(p.b.panels, ceil_div(enough, p.blocks * p.segments));
 	dcg_table_run(be, pack_task, &p.b, p.b.panels * p.b.taps);
-	for (p.in.first = 0; p.in.first < p.blocks; p.in.first += p.count) {
-		p.count = min_int(p.chunk, p.blocks - p.in.first);
-		dcg_table_run(be, rows_task, &p.in, p.count * p.in.h);
-		dcg_table_run(be, product_task, &p, p.groups * p.count * p.ranges);
-	}
+	dcg_table_run(be, pass_task, &p, p.blocks * p.segments * p.groups);
 }
 
 static void conv_forward(struct dcg_backend *be, struct dcg_conv *cv, const struct dcg_tensor *big, struct dcg_tensor *small)

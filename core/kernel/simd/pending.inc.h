@@ -14,6 +14,15 @@ static inline __attribute__((always_inline)) vf activate_vector(vf v, enum dcg_a
 {
 	return act == DCG_RELU ? vmax(v, vzero()) : act == DCG_LEAKY_RELU ? vmax(v, vmul(v, vset(DCG_LEAKY_SLOPE))) : v;
 }
+
+/* VW values from channel c on; normalised to the same sign as bn_backward. */
+static inline __attribute__((always_inline)) vf pending_vector(const struct dcg_pending *p, const value *x, size_t c, enum dcg_activation act, int normalise)
+{
+	vf v = value_load(x);
+	if (normalise)
+		v = vadd(vmul(vsub(v, vload(p->mean + c)), vload(p->scale + c)), vload(p->bias + c));
+	return activate_vector(v, act);
+}
 #endif
 
 /* A row of n values; whole vectors in bf16, whose rounding the compiler would spell out. */
@@ -21,12 +30,8 @@ static inline __attribute__((always_inline)) void activate_row(const struct dcg_
 {
 	size_t c = 0;
 #if defined DCG_BF16
-	for (; c + VW <= n; c += VW) {
-		vf v = value_load(x + c);
-		if (normalise) /* to the same sign as bn_backward */
-			v = vadd(vmul(vsub(v, vload(p->mean + c)), vload(p->scale + c)), vload(p->bias + c));
-		value_store(y + c, activate_vector(v, act));
-	}
+	for (; c + VW <= n; c += VW)
+		value_store(y + c, pending_vector(p, x + c, c, act, normalise));
 #endif
 	for (; c < n; c++)
 		y[c] = value_of(activate(normalise ? (float_of(x[c]) - p->mean[c]) * p->scale[c] + p->bias[c] : float_of(x[c]), act));
