@@ -73,7 +73,8 @@ static int skippable(int code)
 	return code == DCG_EFORMAT || code == DCG_EUNSUPPORTED || code == DCG_ENOENT || code == DCG_EACCESS;
 }
 
-/* Pictures that are read and fitted by several threads, and taken in their order. */
+/* Pictures that are fitted by several threads, and taken in their order. Those too read them where the
+ * source lets them; else one reads the next pictures meanwhile. */
 struct shot {
 	struct dcg_picture picture;
 	int label, code;
@@ -84,15 +85,20 @@ struct batch {
 	const struct dcg_dataset_info *info;
 	struct dcg_pool *pool;
 	int room, concurrent;
-	uint32_t first; /* picture of the source */
-	size_t bytes;   /* of a fitted picture */
-	struct shot *shots;
+	uint32_t first;  /* picture of the source */
+	int count, next; /* pictures at hand; after them, read ahead */
+	size_t bytes;    /* of a fitted picture */
+	struct shot *shots, *ahead;
 	uint8_t *fitted;
 };
 
 static void batch_done(struct batch *b)
 {
+	for (int i = 0; i < b->next; i++)
+		if (!b->ahead[i].code)
+			dcg_picture_done(&b->ahead[i].picture);
 	free(b->shots);
+	free(b->ahead);
 	free(b->fitted);
 	dcg_pool_free(b->pool);
 }
@@ -105,40 +111,69 @@ static int batch_init(struct batch *b, struct dcg_source *source, const struct d
 	int r = dcg_pool_new(&b->pool, threads < MOST_THREADS ? threads : MOST_THREADS, err);
 	if (r)
 		return r;
-	/* Read one after another, pictures wait decoded. */
-	size_t each = b->bytes + (b->concurrent ? 0 : (size_t)from->width * (size_t)from->height * (size_t)from->channels);
+	/* Read one after another, pictures wait decoded, twice as many. */
+	size_t each = b->bytes + (b->concurrent ? 0 : 2 * (size_t)from->width * (size_t)from->height * (size_t)from->channels);
 	int least = b->concurrent ? dcg_pool_threads(b->pool) : 1, fit = each < TOGETHER_BYTES / TOGETHER ? TOGETHER : (int)(TOGETHER_BYTES / each);
 	b->room = fit > least ? fit : least;
 	b->shots = calloc((size_t)b->room, sizeof *b->shots);
+	b->ahead = calloc((size_t)b->room, sizeof *b->ahead);
 	b->fitted = malloc((size_t)b->room * b->bytes);
-	return b->shots && b->fitted ? 0 : dcg_error_set(err, DCG_ENOMEM, "out of memory");
+	return b->shots && b->ahead && b->fitted ? 0 : dcg_error_set(err, DCG_ENOMEM, "out of memory");
 }
 
-static void read_shot(struct batch *b, int i)
+static void read_shot(struct batch *b, struct shot *s, uint32_t picture)
 {
-	struct shot *s = &b->shots[i];
-	s->code = dcg_source_read(b->source, b->first + (uint32_t)i, &s->picture, &s->label, &s->why);
+	s->code = dcg_source_read(b->source, picture, &s->picture, &s->label, &s->why);
 }
 
-static void fit_shot(void *ctx, int i, int worker)
+static int count_from(const struct batch *b, uint32_t first)
 {
-	struct batch *b = ctx;
+	uint32_t left = dcg_source_info(b->source)->count - first;
+	return left < (uint32_t)b->room ? (int)left : b->room;
+}
+
+static void read_ahead(struct batch *b)
+{
+	const uint32_t first = b->first + (uint32_t)b->count;
+	for (const int n = count_from(b, first); b->next < n; b->next++)
+		read_shot(b, &b->ahead[b->next], first + (uint32_t)b->next);
+}
+
+static void fit_shot(struct batch *b, int i)
+{
 	struct shot *s = &b->shots[i];
-	(void)worker;
 	if (b->concurrent)
-		read_shot(b, i);
+		read_shot(b, s, b->first + (uint32_t)i);
 	if (s->code)
 		return;
 	s->code = dcg_picture_fit(&s->picture, b->info->size, b->info->channels, b->fitted + (size_t)i * b->bytes, &s->why);
 	dcg_picture_done(&s->picture);
 }
 
-static void make_shots(struct batch *b, uint32_t first, int count)
+static void shot_task(void *ctx, int task, int worker)
+{
+	struct batch *b = ctx;
+	(void)worker;
+	if (b->concurrent)
+		fit_shot(b, task);
+	else if (task == 0)
+		read_ahead(b);
+	else
+		fit_shot(b, task - 1);
+}
+
+/* The pictures from `first` on, where those before have ended. */
+static void make_shots(struct batch *b, uint32_t first)
 {
 	b->first = first;
-	for (int i = 0; i < count && !b->concurrent; i++)
-		read_shot(b, i);
-	dcg_pool_run(b->pool, fit_shot, b, count);
+	b->count = 0;
+	if (!b->concurrent && b->next == 0)
+		read_ahead(b);
+	struct shot *read = b->ahead;
+	b->ahead = b->shots, b->shots = read;
+	b->count = count_from(b, first);
+	b->next = 0;
+	dcg_pool_run(b->pool, shot_task, b, b->count + !b->concurrent);
 }
 
 /* All pictures of the source; fills info->count, info->skipped and labels. */
@@ -147,13 +182,12 @@ static int write_pictures(struct writer *w, struct dcg_dataset_info *info, int16
 	uint32_t count = dcg_source_info(b->source)->count;
 	struct dcg_error first = { 0 };
 	for (uint32_t at = 0; at < count; at += (uint32_t)b->room) {
-		int n = count - at < (uint32_t)b->room ? (int)(count - at) : b->room;
 		if (how->cancelled && how->cancelled(how->user))
 			return dcg_error_set(err, DCG_ECANCELLED, "cancelled after %u of %u pictures", at, count);
 		if (how->progress)
 			how->progress(how->user, at, count);
-		make_shots(b, at, n);
-		for (int i = 0; i < n; i++) {
+		make_shots(b, at);
+		for (int i = 0; i < b->count; i++) {
 			const struct shot *s = &b->shots[i];
 			uint8_t *to;
 			int r = s->code;
