@@ -38,7 +38,7 @@ static int conv_new(struct dcg_backend *be, struct dcg_conv **ret, const struct 
 	cv->cs_small = dcg_simd_channel_stride(g->k);
 	r = dcg_simd_param_new(be, &cv->weights, g->k, g->c, cv->taps, err);
 	if (!r)
-		r = dcg_simd_scratch(be, larger(pass_scratch(cv, 0), pass_scratch(cv, 1)), larger(gradient_shared(cv), larger(weights_bytes(cv, 0), weights_bytes(cv, 1))), err);
+		r = dcg_simd_scratch(be, larger(gradient_scratch(cv), larger(pass_scratch(cv, 0), pass_scratch(cv, 1))), larger(gradient_shared(cv), larger(weights_bytes(cv, 0), weights_bytes(cv, 1))), err);
 	if (r) {
 		dcg_simd_conv_free(cv);
 		return r;

@@ -253,28 +253,6 @@ static inline __attribute__((always_inline)) void convert(const struct side *s, 
 			transpose(row + (size_t)x * s->pixel_bytes + (size_t)(half / 2) * s->part_bytes + (size_t)(half % 2 * TILE));
 }
 
-static char *row_of(const struct side *s, int task, int *y)
-{
-	*y = task % s->h;
-	return s->at + (size_t)(task / s->h) * s->block_bytes + (size_t)(*y * s->w) * s->pixel_bytes;
-}
-
-static void pairs_task(void *ctx, int task, int worker)
-{
-	const struct side *s = ctx;
-	int y;
-	char *row = row_of(s, task, &y);
-	convert(s, PAIRS, s->first + task / s->h, y, row, worker);
-}
-
-static void columns_task(void *ctx, int task, int worker)
-{
-	const struct side *s = ctx;
-	int y;
-	char *row = row_of(s, task, &y);
-	convert(s, COLUMNS, s->first + task / s->h, y, row, worker);
-}
-
 /* Weights: [panel][tap][step], a step two tiles of [16 pairs of the inner dimension][16 columns][2].
  * Forward the inner dimension is C and columns are K, backward the other way round. */
 struct weights {
