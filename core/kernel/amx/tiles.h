@@ -12,8 +12,8 @@
  * t, a, b, c are constants 0 to 7. The registers are the thread's: each configures its own.
  *
  * With DCG_TILES_PLAIN the same in plain C (Intel's Software Developer's Manual, volume 2,
- * AMX), for tests on processors that have no tiles. What the processor refuses with #UD traps
- * there too. */
+ * AMX), for tests on processors that have no tiles. What the processor refuses, with #UD or, in
+ * a configuration, #GP, traps there too. */
 #ifndef DCG_KERNEL_AMX_TILES_H
 #define DCG_KERNEL_AMX_TILES_H
 
