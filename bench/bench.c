@@ -8,6 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "kernel/table.h"
+
 double bench_now(void)
 {
 	struct timespec t;
@@ -27,11 +29,33 @@ double bench_median(double *v, int count)
 	return count % 2 ? v[count / 2] : (v[count / 2 - 1] + v[count / 2]) / 2;
 }
 
+#if defined DCG_X86
+/* The table amx-bf16 with tiles that are loaded and stored, but not multiplied. */
+dcg_table_overlay dcg_amx_loads;
+static int open_loads(struct dcg_backend **ret, int threads, struct dcg_error *err)
+{
+	dcg_table_overlay *const overlays[DCG_TABLE_OVERLAYS] = { dcg_simd_avx512_bf16, dcg_amx_loads };
+	const char *const *name = dcg_kernel_names();
+	while (*name && strcmp(*name, "avx512-bf16") != 0)
+		name++;
+	if (!*name)
+		return dcg_error_set(err, DCG_EUNSUPPORTED, "amx-loads: this processor has no AVX512-BF16");
+	return dcg_table_backend(ret, "amx-loads", dcg_simd_open_bf16, overlays, threads, err);
+}
+#else
+static int open_loads(struct dcg_backend **ret, int threads, struct dcg_error *err)
+{
+	(void)ret, (void)threads;
+	return dcg_error_set(err, DCG_EUNSUPPORTED, "amx-loads: built without the x86-64 tables");
+}
+#endif
+
 struct dcg_backend *bench_backend(const struct bench *b)
 {
 	struct dcg_backend *be;
 	struct dcg_error err;
-	if (dcg_backend_open(&be, b->kernel, "auto", b->threads, &err)) {
+	const int loads = strcmp(b->kernel, "amx-loads") == 0;
+	if (loads ? open_loads(&be, b->threads, &err) : dcg_backend_open(&be, b->kernel, "auto", b->threads, &err)) {
 		fprintf(stderr, "dcgan-bench: %s\n", err.text);
 		exit(2);
 	}

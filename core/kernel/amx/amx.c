@@ -50,6 +50,9 @@ static int conv_new(struct dcg_backend *be, struct dcg_conv **ret, const struct 
 #if defined DCG_TILES_PLAIN /* in a test, beside the other */
 #define dcg_amx dcg_amx_plain
 dcg_table_overlay dcg_amx_plain;
+#elif defined DCG_TILES_LOADS /* in bench/, likewise */
+#define dcg_amx dcg_amx_loads
+dcg_table_overlay dcg_amx_loads;
 #endif
 
 void dcg_amx(struct dcg_ops *ops)

@@ -13,7 +13,10 @@
  *
  * With DCG_TILES_PLAIN the same in plain C (Intel's Software Developer's Manual, volume 2,
  * AMX), for tests on processors that have no tiles. What the processor refuses, with #UD or, in
- * a configuration, #GP, traps there too. */
+ * a configuration, #GP, traps there too.
+ *
+ * With DCG_TILES_LOADS tiles are loaded and stored, line by line into nowhere and zeros, but not
+ * multiplied: bench/ measures with them what is around the multiplier where there is none. */
 #ifndef DCG_KERNEL_AMX_TILES_H
 #define DCG_KERNEL_AMX_TILES_H
 
@@ -29,7 +32,37 @@ struct tile_shapes {
 };
 _Static_assert(sizeof(struct tile_shapes) == 64, "the processor's format");
 
-#if !defined DCG_TILES_PLAIN
+#if defined DCG_TILES_LOADS
+
+#include <immintrin.h>
+
+static _Thread_local struct tile_shapes tile_shapes;
+
+static inline void tile_configure(const struct tile_shapes *shapes) { tile_shapes = *shapes; }
+static inline void tile_zero(int t) { (void)t; }
+#define TILE_TOUCH(instruction, at) __asm__ volatile(instruction : : "r"(at) : "xmm31", "memory")
+static inline __attribute__((always_inline)) void tile_load(int t, const void *from, size_t step)
+{
+	const char *row = from;
+	if (tile_shapes.rows[t] == TILE_ROWS && tile_shapes.row_bytes[t] == TILE_ROW) {
+		_Pragma("GCC unroll 16")
+		for (int i = 0; i < TILE_ROWS; i++)
+			TILE_TOUCH("vmovups (%0), %%zmm31", row + (size_t)i * step);
+	} else {
+		for (int i = 0; i < tile_shapes.rows[t]; i++)
+			TILE_TOUCH("vmovd (%0), %%xmm31", row + (size_t)i * step);
+	}
+}
+static inline __attribute__((always_inline)) void tile_stream(int t, const void *from, size_t step) { tile_load(t, from, step); }
+static inline void tile_store(int t, void *to, size_t step)
+{
+	for (int i = 0; i < tile_shapes.rows[t]; i++)
+		memset((char *)to + (size_t)i * step, 0, tile_shapes.row_bytes[t]);
+}
+static inline void tile_dot(int c, int a, int b) { (void)c, (void)a, (void)b; }
+static inline void tile_release(void) { }
+
+#elif !defined DCG_TILES_PLAIN
 
 #include <immintrin.h>
 
