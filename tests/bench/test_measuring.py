@@ -39,7 +39,7 @@ def fields_of(name):
     return set(re.search(r"`((?:\w+ )+\w+)", row).group(1).split())
 
 
-print("1..8")
+print("1..9")
 status, text, report = measure("run", "--quick", "--rounds", "2", "--kernels", "openblas", "--layers", "all", "--no-peer", *TINY)
 check("bench/run", status == 0 and report, text)
 kernels = report.get("kernels", [])
@@ -76,4 +76,10 @@ status, text, report = measure("run", "--kernels", "nonsense", "--layers", "none
 check("a kernel table that there is not is said", status != 0 and 'found "nonsense"' in text, text)
 status, text, report = measure("bars", "--only", "nonsense", "--no-peer")
 check("a bar that there is not is said", status != 0 and ("no part nonsense" in text or "AVX2" in text), text)
+done = subprocess.run([PROGRAM, "layers", "--kernel", "amx-loads", "--threads", "2", "--seconds", "0", *TINY], capture_output=True, text=True, check=False)
+with open("/proc/cpuinfo", encoding="utf-8") as f:
+    can = " avx512_bf16" in f.read()
+check("what is around tiles is measured where the vectors are, and else refused",
+      [json.loads(line)["kernel"] for line in done.stdout.splitlines()] == ["amx-loads"] * 3 * 4 if can
+      else done.returncode == 2 and "amx-loads: " in done.stderr, done.stdout + done.stderr)
 sys.exit(failed > 0)
