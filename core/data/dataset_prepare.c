@@ -87,6 +87,7 @@ struct batch {
 	int room, concurrent;
 	uint32_t first;  /* picture of the source */
 	int count, next; /* pictures at hand; after them, read ahead */
+	int failed;      /* no more of them are read: the one read last is not to be skipped */
 	size_t bytes;    /* of a fitted picture */
 	struct shot *shots, *ahead;
 	uint8_t *fitted;
@@ -135,8 +136,11 @@ static int count_from(const struct batch *b, uint32_t first)
 static void read_ahead(struct batch *b)
 {
 	const uint32_t first = b->first + (uint32_t)b->count;
-	for (const int n = count_from(b, first); b->next < n; b->next++)
-		read_shot(b, &b->ahead[b->next], first + (uint32_t)b->next);
+	for (const int n = count_from(b, first); !b->failed && b->next < n; b->next++) {
+		struct shot *s = &b->ahead[b->next];
+		read_shot(b, s, first + (uint32_t)b->next);
+		b->failed = s->code && !skippable(s->code);
+	}
 }
 
 static void fit_shot(struct batch *b, int i)
@@ -171,7 +175,7 @@ static void make_shots(struct batch *b, uint32_t first)
 		read_ahead(b);
 	struct shot *read = b->ahead;
 	b->ahead = b->shots, b->shots = read;
-	b->count = count_from(b, first);
+	b->count = b->concurrent ? count_from(b, first) : b->next;
 	b->next = 0;
 	dcg_pool_run(b->pool, shot_task, b, b->count + !b->concurrent);
 }

@@ -13,7 +13,7 @@
  * takes does not matter to any sum, they all go by images, then pixels, in order. */
 enum {
 	UNITS_BYTES = 512 << 10,
-	PIECES = 32, PIECES_BYTES = 4 << 20, /* most, and of their gradients */
+	PIECES = 32, PIECES_BYTES = 8 << 20, /* as many where there are so many small rows, and of their gradients */
 	SHARED_BYTES = 8 << 20, /* activations at a time, at least one block of images */
 };
 
@@ -54,7 +54,8 @@ static struct gradient gradient_of(const struct dcg_conv *cv, int threads)
 	}
 	const size_t big_row = d.big.block_bytes / (size_t)g->h, small_row = d.small.block_bytes / (size_t)g->p;
 	size_t each = (size_t)g->stride * big_row + small_row, always = (size_t)max_int(g->r - g->stride, 0) * big_row;
-	d.band = always + each < BAND_BYTES ? min_int(g->p, (int)((BAND_BYTES - always) / each)) : 1;
+	d.band = always + each < BAND_BYTES ? (int)((BAND_BYTES - always) / each) : 1;
+	d.band = min_int(d.band, max_int(1, (int)((long long)d.blocks * g->p / PIECES)));
 	d.bands = ceil_div(g->p, d.band);
 	for (int i = 0; i < d.bands; i++) {
 		int first, end;

@@ -9,9 +9,10 @@
  * chunks accumulators rest in a worker's memory: 8 KB a 64 dots, 8 bytes a cycle more.
  *
  * A task is some bands of a block of images, each some rows of outputs. The rows of the input that a band needs are laid out
- * in the worker's own memory, a ring of 1 MB, so that they go from the tensor into the second cache and no further;
- * the next band finds most of them there. With accumulators of 32 pixels (128 KB) that stays in a second cache of
- * 2 MB; the weights, packed once for all tasks, come from the third, at most 4 bytes a cycle from 8 pixels a band on. */
+ * in the worker's own memory, a ring, so that they go from the tensor into the second cache and no further; the next
+ * band finds most of them there. A ring has 1 MB, or what a single row of outputs needs if that is more. With accumulators
+ * of 32 pixels (128 KB) it stays in a second cache of 2 MB; the weights, packed once for all tasks, come from the
+ * third, 32 KB for as many times 1024 cycles as a band has pixels. */
 enum {
 	CHUNK = 16,              /* steps */
 	RANGE = 32,              /* pixels whose accumulators rest */
@@ -317,7 +318,7 @@ static void run_pass(struct dcg_backend *be, const struct dcg_conv *cv, const st
 	p.b.at = ((struct simd_backend *)be)->shared;
 	p.resting = resting_bytes(cv);
 	p.segments = min_int(p.bands, ceil_div(enough, p.blocks));
-	p.groups = min_int(p.b.panels, ceil_div(enough, p.blocks * p.segments));
+	p.groups = min_int(p.b.panels, ceil_div(dcg_pool_threads(be->pool), p.blocks * p.segments)); /* each lays out its rows anew */
 	dcg_table_run(be, pack_task, &p.b, p.b.panels * p.b.taps);
 	dcg_table_run(be, pass_task, &p, p.blocks * p.segments * p.groups);
 }

@@ -112,7 +112,7 @@ struct side {
 	const struct dcg_tensor *from;
 	const struct dcg_conv_geometry *gather; /* each small pixel's taps; NULL: pixels as they are */
 	int h, w, channels, parts;              /* parts of 32 channels */
-	size_t stage;                           /* values that gathering needs beside a worker's other memory */
+	size_t stage;                           /* values that gathering needs for one picture, where accumulators rest */
 	size_t part_bytes, pixel_bytes, block_bytes;
 	char *at;                               /* block `first` */
 	int first;
@@ -164,7 +164,7 @@ static inline line gathered_line(const struct dcg_conv_geometry *g, int cs, cons
 	for (int r = 0; r < g->r && at < WIDE; r++, at += across) {
 		const int h = h0 + r, first = max_int(at + inside, 0), end = min_int(at + outside, WIDE);
 		if (first < end && h >= 0 && h < g->h)
-			l = line_merge(l, rows->at + ((h - rows->first) * g->w + w0) * cs + (first - at), first, end);
+			l = line_merge(l, rows->at + ((ptrdiff_t)(h - rows->first) * g->w + w0) * cs + (first - at), first, end);
 	}
 	return l;
 }

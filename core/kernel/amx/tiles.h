@@ -16,7 +16,8 @@
  * a configuration, #GP, traps there too.
  *
  * With DCG_TILES_LOADS tiles are loaded and stored, line by line into nowhere and zeros, but not
- * multiplied: bench/ measures with them what is around the multiplier where there is none. */
+ * multiplied: bench/ measures with them what is around the multiplier where there is none. Of a tile
+ * that is not whole a row's first four bytes are loaded. */
 #ifndef DCG_KERNEL_AMX_TILES_H
 #define DCG_KERNEL_AMX_TILES_H
 
