@@ -544,6 +544,7 @@ static void *send_commands(void *arg)
 	for (int i = 0; i < 200; i++)
 		dcg_trainer_command(arg, (enum dcg_command[]){ DCG_COMMAND_PAUSE, DCG_COMMAND_RESUME, DCG_COMMAND_RESUME, DCG_COMMAND_SAMPLE,
 			DCG_COMMAND_CHECKPOINT }[dcg_rng_below(&rng, 5)]);
+	dcg_trainer_command(arg, DCG_COMMAND_RESUME); /* the last of all, whoever it is from: all may come before the first step */
 	return NULL;
 }
 
