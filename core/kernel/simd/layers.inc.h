@@ -326,36 +326,48 @@ static void act_backward(struct dcg_backend *be, const struct dcg_tensor *y, con
 
 struct adam_pass {
 	const struct dcg_adam *hp;
-	struct dcg_param *p;
+	struct dcg_param *const *params;
 	float step, inverse_correction; /* lr / (1 - beta1^t); 1 / sqrt(1 - beta2^t) */
 };
+
+/* Constants by value and arrays apart: else the compiler makes no vectors of it. */
+static void adam_span(struct adam_pass a, struct dcg_adam hp, size_t count, float *restrict w, const float *restrict grad, float *restrict m, float *restrict v)
+{
+	for (size_t i = 0; i < count; i++) {
+		float g = grad[i] + hp.weight_decay * w[i];
+		m[i] = hp.beta1 * m[i] + (1 - hp.beta1) * g;
+		v[i] = hp.beta2 * v[i] + (1 - hp.beta2) * g * g;
+		w[i] -= a.step * m[i] / (sqrtf(v[i]) * a.inverse_correction + hp.eps);
+	}
+}
+
+static void average_span(float keep, size_t count, float *restrict average, const float *restrict w)
+{
+	for (size_t i = 0; i < count; i++)
+		average[i] = keep * average[i] + (1 - keep) * w[i];
+}
 
 static void adam_task(void *ctx, int task, int worker)
 {
 	const struct adam_pass *a = ctx;
-	const struct dcg_adam *hp = a->hp;
-	size_t first = (size_t)task * ELEMENT_BLOCK, end = first + ELEMENT_BLOCK < a->p->count ? first + ELEMENT_BLOCK : a->p->count;
-	float *w = a->p->part[DCG_VALUE], *m = a->p->part[DCG_MOMENT1], *v = a->p->part[DCG_MOMENT2], *avg = a->p->part[DCG_AVERAGE];
-	const float *grad = a->p->part[DCG_GRAD];
+	struct dcg_param *const *p = a->params;
+	for (; task >= blocks_of((*p)->count, ELEMENT_BLOCK); p++)
+		task -= blocks_of((*p)->count, ELEMENT_BLOCK);
+	size_t first = (size_t)task * ELEMENT_BLOCK, count = (*p)->count - first < ELEMENT_BLOCK ? (*p)->count - first : ELEMENT_BLOCK;
+	float *const *part = (*p)->part;
 	(void)worker;
-	for (size_t i = first; i < end; i++) {
-		float g = grad[i] + hp->weight_decay * w[i];
-		m[i] = hp->beta1 * m[i] + (1 - hp->beta1) * g;
-		v[i] = hp->beta2 * v[i] + (1 - hp->beta2) * g * g;
-		w[i] -= a->step * m[i] / (sqrtf(v[i]) * a->inverse_correction + hp->eps);
-	}
-	if (hp->average > 0)
-		for (size_t i = first; i < end; i++)
-			avg[i] = hp->average * avg[i] + (1 - hp->average) * w[i];
+	adam_span(*a, *a->hp, count, part[DCG_VALUE] + first, part[DCG_GRAD] + first, part[DCG_MOMENT1] + first, part[DCG_MOMENT2] + first);
+	if (a->hp->average > 0)
+		average_span(a->hp->average, count, part[DCG_AVERAGE] + first, part[DCG_VALUE] + first);
 }
 
 static void adam(struct dcg_backend *be, struct dcg_param *const *params, int count, const struct dcg_adam *hp)
 {
-	struct adam_pass a = { .hp = hp };
+	struct adam_pass a = { .hp = hp, .params = params };
+	int tasks = 0;
 	a.step = (float)((double)hp->lr / (1 - pow((double)hp->beta1, (double)hp->t)));
 	a.inverse_correction = (float)(1 / sqrt(1 - pow((double)hp->beta2, (double)hp->t)));
-	for (int i = 0; i < count; i++) {
-		a.p = params[i];
-		dcg_table_run(be, adam_task, &a, blocks_of(a.p->count, ELEMENT_BLOCK));
-	}
+	for (int i = 0; i < count; i++)
+		tasks += blocks_of(params[i]->count, ELEMENT_BLOCK);
+	dcg_table_run(be, adam_task, &a, tasks);
 }
