@@ -62,6 +62,7 @@ ALWAYS void make_backward_wino(const struct wino f, const struct pass *p, int un
 {
 	const struct dcg_conv *cv = p->cv;
 	const int m = f.m, points = wino_points(f);
+	const size_t a_point = p->a_point;
 	int ty = unit % p->tall;
 	struct rows in = rows_of_picture(p->in, unit / p->tall, m * ty, m * (ty + 1), stage);
 	for (int tx = 0; tx < p->wide; tx++) {
@@ -74,39 +75,50 @@ ALWAYS void make_backward_wino(const struct wino f, const struct pass *p, int un
 			panel *point = a_inner(to, k);
 			UNROLL
 			for (int t = 0; t < points; t++)
-				value_store(point + (size_t)t * p->a_point, z[t]);
+				value_store(point + (size_t)t * a_point, z[t]);
 		}
 	}
 }
 
-/* Pixels of one phase, channels from c0 on. */
-ALWAYS void store_backward_phase(const struct wino f, int tall, int wide, const struct pass *p, int phase, int c0, int row, int rows, const float *c)
+/* Where a tile's pixels of one phase go, channels from c0 on; NULL outside. */
+ALWAYS void tile_targets(const struct wino f, int tall, int wide, const struct pass *p, int phase, int c0, int row, value **to)
 {
 	const struct dcg_conv *cv = p->cv;
-	const struct dcg_conv_geometry *g = &cv->g;
-	const int m = f.m, across = of_points(f, wide), points = of_points(f, tall) * across;
+	int unit = row / p->wide, ty = unit % p->tall, tx = row % p->wide;
+	value *out = p->out + (size_t)(unit / p->tall) * (size_t)cv->g.h * (size_t)cv->g.w * (size_t)cv->cs_big + c0;
+	for (int y = 0; y < of_points(f, tall); y++)
+		for (int x = 0; x < of_points(f, wide); x++) {
+			int pixel = tile_pixel(f, cv, phase, ty, tx, y, x);
+			to[y * of_points(f, wide) + x] = pixel < 0 ? NULL : out + (size_t)pixel * (size_t)cv->cs_big;
+		}
+}
+
+/* Neighbouring tiles share tall - 1 rows and wide - 1 columns of pixels: the first to come
+ * stores, the others add. */
+ALWAYS void store_backward_phase(const struct wino f, int tall, int wide, const struct pass *p, int phase, int c0, int row, int rows, const float *c)
+{
+	const int across = of_points(f, wide), points = of_points(f, tall) * across;
+	value *two[2][WINO_MOST * WINO_MOST];
+	tile_targets(f, tall, wide, p, phase, c0, row, two[0]);
 	for (int i = 0; i < rows; i++) {
-		int unit = (row + i) / p->wide, ty = unit % p->tall, tx = (row + i) % p->wide;
-		value *out = p->out + (size_t)(unit / p->tall) * (size_t)g->h * (size_t)g->w * (size_t)cv->cs_big + c0;
-		for (int v = 0; v < NB && c0 + v < cv->cs_big; v += VW) {
+		int below = (row + i) / p->wide % p->tall > 0, right = (row + i) % p->wide > 0;
+		value **to = two[i % 2], **next = two[(i + 1) % 2];
+		if (i + 1 < rows) {
+			tile_targets(f, tall, wide, p, phase, c0, row + i + 1, next);
+			fetch_targets(points, next);
+		}
+		for (int v = 0; v < NB && c0 + v < p->cv->cs_big; v += VW) {
 			vf in[WINO_MOST * WINO_MOST], d[WINO_MOST * WINO_MOST];
 			UNROLL
 			for (int t = 0; t < points; t++)
-				in[t] = vload(c + (size_t)((t / across * wino_side(f) + t % across) * row_block(m) + i) * NB + v);
+				in[t] = vload(c + (size_t)((t / across * wino_side(f) + t % across) * row_block(f.m) + i) * NB + v);
 			wino_data_adjoint_2d(f, tall, wide, d, in);
-			/* Neighbouring tiles share tall - 1 rows and wide - 1 columns of pixels: the
-			 * first to come stores, the others add. */
 			UNROLL
-			for (int y = 0; y < of_points(f, tall); y++)
-				UNROLL
-				for (int x = 0; x < across; x++) {
-					int h = f.stride * (m * ty + y) - g->pad + phase / 2, w = f.stride * (m * tx + x) - g->pad + phase % 2;
-					if (h < 0 || h >= g->h || w < 0 || w >= g->w)
-						continue;
-					value *to = out + ((size_t)h * (size_t)g->w + (size_t)w) * (size_t)cv->cs_big + v;
-					int shared = (y < tall - 1 && ty > 0) || (x < wide - 1 && tx > 0);
-					value_store(to, shared ? vadd(value_load(to), d[y * across + x]) : d[y * across + x]);
-				}
+			for (int t = 0; t < points; t++) {
+				int shared = (t / across < tall - 1 && below) || (t % across < wide - 1 && right);
+				if (to[t])
+					value_store(to[t] + v, shared ? vadd(value_load(to[t] + v), d[t]) : d[t]);
+			}
 		}
 	}
 }

@@ -28,6 +28,7 @@ static void store_forward_direct(const struct pass *p, int j, int row, int rows,
 ALWAYS void make_forward_phase(const struct wino f, int tall, int wide, const struct pass *p, const struct rows *in, int phase, int k, int ty, int tx, panel *to)
 {
 	const struct dcg_conv *cv = p->cv;
+	const size_t a_point = p->a_point; /* here: stores might change p's */
 	const value *src[WINO_MOST * WINO_MOST];
 	tile_pixels(f, tall, wide, cv, in, phase, ty, tx, src);
 	for (int ch = 0; ch < cv->cs_big; ch += VW) {
@@ -36,7 +37,7 @@ ALWAYS void make_forward_phase(const struct wino f, int tall, int wide, const st
 		panel *point = a_inner(to, k + ch);
 		UNROLL
 		for (int t = 0; t < of_points(f, tall) * of_points(f, wide); t++)
-			value_store(point + (size_t)(t / of_points(f, wide) * wino_side(f) + t % of_points(f, wide)) * p->a_point, v[t]);
+			value_store(point + (size_t)(t / of_points(f, wide) * wino_side(f) + t % of_points(f, wide)) * a_point, v[t]);
 	}
 }
 
@@ -52,25 +53,38 @@ ALWAYS void make_forward_wino(const struct wino f, const struct pass *p, int uni
 		}
 }
 
-ALWAYS void store_forward_wino(const struct wino f, const struct pass *p, int j, int row, int rows, const float *c)
+ALWAYS void output_targets(int m, const struct pass *p, int j, int row, value **to)
 {
 	const struct dcg_conv *cv = p->cv;
-	const struct dcg_conv_geometry *g = &cv->g;
+	int unit = row / p->wide, n = unit / p->tall;
+	value *out = p->out + (size_t)n * (size_t)cv->g.p * (size_t)cv->g.q * (size_t)cv->cs_small + j * NB;
+	for (int i = 0; i < m * m; i++) {
+		int pixel = tile_output(m, cv, unit % p->tall, row % p->wide, i / m, i % m);
+		to[i] = pixel < 0 ? NULL : out + (size_t)pixel * (size_t)cv->cs_small;
+	}
+}
+
+ALWAYS void store_forward_wino(const struct wino f, const struct pass *p, int j, int row, int rows, const float *c)
+{
 	const int m = f.m, points = wino_points(f);
+	value *two[2][WINO_MOST * WINO_MOST];
+	output_targets(m, p, j, row, two[0]);
 	for (int i = 0; i < rows; i++) {
-		int n = (row + i) / p->wide / p->tall, ty = (row + i) / p->wide % p->tall, tx = (row + i) % p->wide;
-		for (int v = 0; v < NB && j * NB + v < cv->cs_small; v += VW) {
+		value **to = two[i % 2], **next = two[(i + 1) % 2];
+		if (i + 1 < rows) {
+			output_targets(m, p, j, row + i + 1, next);
+			fetch_targets(m * m, next);
+		}
+		for (int v = 0; v < NB && j * NB + v < p->cv->cs_small; v += VW) {
 			vf in[WINO_MOST * WINO_MOST], y[WINO_MOST * WINO_MOST];
 			UNROLL
 			for (int t = 0; t < points; t++)
 				in[t] = vload(c + (size_t)(t * row_block(m) + i) * NB + v);
 			wino_out_2d(f, wino_most(f), wino_most(f), y, in);
 			UNROLL
-			for (int k = 0; k < m * m; k++) {
-				int py = m * ty + k / m, px = m * tx + k % m;
-				if (py < g->p && px < g->q)
-					value_store(p->out + (((size_t)n * (size_t)g->p + (size_t)py) * (size_t)g->q + (size_t)px) * (size_t)cv->cs_small + j * NB + v, y[k]);
-			}
+			for (int k = 0; k < m * m; k++)
+				if (to[k])
+					value_store(to[k] + v, y[k]);
 		}
 	}
 }

@@ -82,24 +82,44 @@ static void gather_taps(const struct dcg_conv *cv, const struct rows *in, int p,
 	}
 }
 
+/* The number in its picture of the pixel of the big side that is (i, j) of tile (ty, tx) in a phase; -1 outside. */
+ALWAYS int tile_pixel(const struct wino f, const struct dcg_conv *cv, int phase, int ty, int tx, int i, int j)
+{
+	int h = f.stride * (f.m * ty + i) - cv->g.pad + phase / 2, w = f.stride * (f.m * tx + j) - cv->g.pad + phase % 2;
+	return h < 0 || h >= cv->g.h || w < 0 || w >= cv->g.w ? -1 : h * cv->g.w + w;
+}
+
 /* Pixels of the big side under tile (ty, tx) in a phase of tall x wide taps; NULL outside. */
 ALWAYS void tile_pixels(const struct wino f, int tall, int wide, const struct dcg_conv *cv, const struct rows *in, int phase, int ty, int tx, const value **src)
 {
 	for (int i = 0; i < of_points(f, tall); i++)
 		for (int j = 0; j < of_points(f, wide); j++) {
-			int h = f.stride * (f.m * ty + i) - cv->g.pad + phase / 2, w = f.stride * (f.m * tx + j) - cv->g.pad + phase % 2;
-			src[i * of_points(f, wide) + j] = h < 0 || h >= cv->g.h || w < 0 || w >= cv->g.w ? NULL
-				: in->at + ((size_t)(h - in->first) * (size_t)cv->g.w + (size_t)w) * (size_t)cv->cs_big;
+			int pixel = tile_pixel(f, cv, phase, ty, tx, i, j);
+			src[i * of_points(f, wide) + j] = pixel < 0 ? NULL : in->at + (size_t)(pixel - in->first * cv->g.w) * (size_t)cv->cs_big;
 		}
 }
 
-/* Pixels of the small side in tile (ty, tx); NULL outside. */
+/* The same of the small side: pixel (i, j) of tile (ty, tx), all pixels. */
+ALWAYS int tile_output(int m, const struct dcg_conv *cv, int ty, int tx, int i, int j)
+{
+	int y = m * ty + i, x = m * tx + j;
+	return y >= cv->g.p || x >= cv->g.q ? -1 : y * cv->g.q + x;
+}
+
 ALWAYS void tile_outputs(int m, const struct dcg_conv *cv, const struct rows *in, int ty, int tx, const value **src)
 {
-	for (int i = 0; i < m; i++)
-		for (int j = 0; j < m; j++)
-			src[i * m + j] = m * ty + i >= cv->g.p || m * tx + j >= cv->g.q ? NULL
-				: in->at + ((size_t)(m * ty + i - in->first) * (size_t)cv->g.q + (size_t)(m * tx + j)) * (size_t)cv->cs_small;
+	for (int i = 0; i < m * m; i++) {
+		int pixel = tile_output(m, cv, ty, tx, i / m, i % m);
+		src[i] = pixel < 0 ? NULL : in->at + (size_t)(pixel - in->first * cv->g.q) * (size_t)cv->cs_small;
+	}
+}
+
+/* What the next tile's results go to is fetched while this one's are worked out. */
+ALWAYS void fetch_targets(int count, value *const *to)
+{
+	for (int t = 0; t < count; t++)
+		for (size_t line = 0; to[t] && line < NB * sizeof(value); line += 64)
+			__builtin_prefetch((const char *)to[t] + line, 1);
 }
 
 ALWAYS void data_vectors(const struct wino f, int tall, int wide, vf *v, const value *const *src, int c)
