@@ -8,9 +8,10 @@
  * among several tasks, which sum into parts that are added at the end, in order. */
 
 enum {
-	GRADIENT_BYTES = 8 << 20, GRADIENT_ROWS = 64, /* a chunk: about that much, at least so many rows */
+	GRADIENT_BYTES = 10 << 20, GRADIENT_ROWS = 64, /* a chunk: about that much, at least so many rows */
 	SPLIT_ROWS = 512,                              /* of a product, at most */
 	GROUP = VW == 16 ? 4 : 2,                      /* A panels a task */
+	STORE_AHEAD = 4,                               /* columns */
 	SPLIT_TASKS = 16,                              /* split rows for fewer tasks than that */
 };
 
@@ -46,19 +47,17 @@ static struct gradient gradient_plan(const struct dcg_conv *cv)
 	size_t row = (size_t)g.points * (size_t)(g.a_panels * AW + g.b_panels * NB) * sizeof(panel);
 	int rows = max_int(GRADIENT_ROWS, min_int(g.splits * SPLIT_ROWS, (int)(GRADIENT_BYTES / row)));
 	g.chunk_units = max_int(1, min_int(rows / g.wide, g.row_units));
+	g.chunk_units = ceil_div(g.row_units, ceil_div(g.row_units, g.chunk_units)); /* chunks of about the same size */
 	g.chunk_rows = round_up(g.chunk_units * g.wide, 2);
 	g.split_rows = round_up(ceil_div(g.chunk_rows, g.splits), 2);
 	return g;
 }
 
-static size_t gradient_a(const struct gradient *g)
-{
-	return (size_t)g->points * (size_t)(g->a_panels * AW) * (size_t)g->chunk_rows;
-}
-static size_t gradient_b(const struct gradient *g)
-{
-	return (size_t)g->points * (size_t)(g->b_panels * NB) * (size_t)g->chunk_rows;
-}
+/* Panels between two points. */
+static size_t a_step(const struct gradient *g) { return (size_t)(g->a_panels * AW) * (size_t)g->chunk_rows; }
+static size_t b_step(const struct gradient *g) { return (size_t)(g->b_panels * NB) * (size_t)g->chunk_rows; }
+static size_t gradient_a(const struct gradient *g) { return (size_t)g->points * a_step(g); }
+static size_t gradient_b(const struct gradient *g) { return (size_t)g->points * b_step(g); }
 static size_t gradient_shared(const struct dcg_conv *cv)
 {
 	struct gradient g = gradient_plan(cv);
@@ -83,13 +82,13 @@ static size_t gradient_scratch(const struct dcg_conv *cv)
 
 static panel *a_at(const struct gradient *g, int point, int column, int row)
 {
-	size_t p = (size_t)point * (size_t)g->a_panels + (size_t)(column / AW);
-	return g->a + (p * (size_t)g->chunk_rows + (size_t)(row / UNIT * UNIT)) * AW + (size_t)(column % AW) * UNIT;
+	size_t rows = (size_t)(column / AW) * (size_t)g->chunk_rows + (size_t)(row / UNIT * UNIT);
+	return g->a + (size_t)point * a_step(g) + rows * AW + (size_t)(column % AW) * UNIT;
 }
 static panel *b_at(const struct gradient *g, int point, int column, int row)
 {
-	size_t p = (size_t)point * (size_t)g->b_panels + (size_t)(column / NB);
-	return g->b + (p * (size_t)g->chunk_rows + (size_t)(row / UNIT * UNIT)) * NB + (size_t)(column % NB) * UNIT;
+	size_t rows = (size_t)(column / NB) * (size_t)g->chunk_rows + (size_t)(row / UNIT * UNIT);
+	return g->b + (size_t)point * b_step(g) + rows * NB + (size_t)(column % NB) * UNIT;
 }
 
 /* The rows of both sides that a unit needs. */
@@ -169,9 +168,12 @@ ALWAYS void gradient_columns(const struct wino f, int tall, int wide, const stru
 {
 	const struct dcg_conv *cv = g->cv;
 	const int across = of_points(f, wide);
-	int width = phase < 0 ? cv->cs_small : cv->cs_big;
+	const int width = phase < 0 ? cv->cs_small : cv->cs_big;
+	const size_t point = phase < 0 ? b_step(g) : a_step(g);
 	vf v[UNIT][WINO_MOST * WINO_MOST];
 	for (int c = 0; c < width; c += VW) {
+		panel *to = phase < 0 ? b_at(g, 0, c, row) : a_at(g, 0, phase * cv->cs_big + c, row);
+		UNROLL
 		for (int i = 0; i < UNIT; i++) {
 			if (phase < 0)
 				output_vectors(f, v[i], src[i], c);
@@ -179,10 +181,8 @@ ALWAYS void gradient_columns(const struct wino f, int tall, int wide, const stru
 				data_vectors(f, tall, wide, v[i], src[i], c);
 		}
 		UNROLL
-		for (int t = 0; t < of_points(f, tall) * across; t++) {
-			int at = t / across * wino_side(f) + t % across;
-			panel_store_rows(phase < 0 ? b_at(g, at, c, row) : a_at(g, at, phase * cv->cs_big + c, row), v[0][t], v[UNIT - 1][t]);
-		}
+		for (int t = 0; t < of_points(f, tall) * across; t++)
+			panel_store_rows(to + (size_t)(t / across * wino_side(f) + t % across) * point, v[0][t], v[UNIT - 1][t]);
 	}
 }
 
@@ -244,6 +244,7 @@ static void store_gradient(const struct gradient *g, float *grad, int add, int t
 {
 	const struct dcg_conv *cv = g->cv;
 	float *to = grad + ((size_t)tap * (size_t)cv->g.c + (size_t)c) * (size_t)cv->g.k + k, lanes[VW];
+	__builtin_prefetch(to + STORE_AHEAD * cv->g.k, 1); /* as far apart as rows of weights in pack.inc.h */
 	if (k + VW <= cv->g.k) {
 		vstore(to, add ? vadd(vload(to), v) : v);
 		return;
