@@ -73,6 +73,7 @@ ALWAYS void pack_forward_phase(const struct wino f, int tall, int wide, const st
 		for (int v = 0; v < 2; v++) {
 			vf u[2][WINO_MOST * WINO_MOST], taps[9];
 			int column = j * NB + v * VW, count = cv->g.k - column;
+			UNROLL
 			for (int i = 0; i < UNIT; i++) {
 				size_t at = (size_t)(c + i) * row + (size_t)column;
 				int there = c + i < cv->g.c ? count : 0;
@@ -117,6 +118,7 @@ ALWAYS void pack_backward_phase(const struct wino f, int tall, int wide, const s
 		for (int row = 0; row < VW; row += UNIT, b += NB * UNIT)
 			for (int v = 0; v < 2; v++) {
 				vf u[2][WINO_MOST * WINO_MOST];
+				UNROLL
 				for (int i = 0; i < UNIT; i++) {
 					vf taps[9];
 					UNROLL
