@@ -1,3 +1,5 @@
+enum { ROWS_AHEAD = 2048 }; /* bytes */
+
 /* Rows of one picture, with what the tensor has pending done to them. */
 struct rows {
 	const value *at; /* row first */
@@ -30,6 +32,10 @@ static inline __attribute__((always_inline)) void activate_row(const struct dcg_
 {
 	size_t c = 0;
 #if defined DCG_BF16
+	for (; c + 2 * VW <= n; c += 2 * VW) {
+		_mm_prefetch((const char *)(x + c) + ROWS_AHEAD, _MM_HINT_T0);
+		_mm512_storeu_si512(y + c, (__m512i)_mm512_cvtne2ps_pbh(pending_vector(p, x + c + VW, c + VW, act, normalise), pending_vector(p, x + c, c, act, normalise)));
+	}
 	for (; c + VW <= n; c += VW)
 		value_store(y + c, pending_vector(p, x + c, c, act, normalise));
 #endif
