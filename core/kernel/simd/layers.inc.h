@@ -61,6 +61,16 @@ static void block_range(const struct bn_pass *p, int task, size_t *first, size_t
 
 enum { STRIP = 512 }; /* channels at a time: mostly all, so that rows are read as they lie in memory */
 
+/* Rows of values come out of floats: of a strip of them in bf16, whose rounding the compiler would
+ * spell out; in fp32 they are the row. */
+#if defined DCG_BF16
+#define STRIP_OF(row) float strip[STRIP]
+#define STRIP_STORE(row, n) values_store(row, strip, n)
+#else
+#define STRIP_OF(row) float *strip = row
+#define STRIP_STORE(row, n) ((void)0)
+#endif
+
 /* Mean and sum of squared deviations of a block, per channel: two passes while in cache. */
 static void bn_moments(void *ctx, int task, int worker)
 {
@@ -214,9 +224,13 @@ ALWAYS void input_gradient(const struct bn_pass *p, size_t first, size_t end, en
 	size_t cs = (size_t)p->bn->cs;
 	for (size_t r = first; r < end; r++) {
 		const value *x = p->x + r * cs, *y = p->y + r * cs, *dy = p->dy + r * cs;
-		value *dx = p->out + r * cs;
-		for (size_t c = 0; c < cs; c++)
-			dx[c] = value_of(float_of(dy[c]) * slope_of(output_of(p, x, y, c, c, in_place), act) * p->a[c] + ((float_of(x[c]) - p->bn->mean[c]) * p->b[c] + p->c[c]));
+		for (size_t c0 = 0; c0 < cs; c0 += STRIP) {
+			STRIP_OF(p->out + r * cs + c0);
+			size_t n = cs - c0 < STRIP ? cs - c0 : STRIP;
+			for (size_t i = 0, c = c0; i < n; i++, c++)
+				strip[i] = float_of(dy[c]) * slope_of(output_of(p, x, y, c, c, in_place), act) * p->a[c] + ((float_of(x[c]) - p->bn->mean[c]) * p->b[c] + p->c[c]);
+			STRIP_STORE(p->out + r * cs + c0, n);
+		}
 	}
 }
 
