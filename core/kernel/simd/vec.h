@@ -121,7 +121,18 @@ static inline vf value_load(const value *p) { return vload(p); }
 static inline void value_store(value *p, vf v) { vstore(p, v); }
 typedef vf vpanel;
 static inline vpanel panel_load(const panel *p) { return vload(p); }
+#if defined DCG_AVX512
 static inline vf vdot(vf acc, const panel *a, vpanel b) { return vfma(vset(*a), b, acc); }
+#else
+/* Of sixteen registers twelve are accumulators: gcc, free to choose which operand the sum replaces, keeps
+ * some of them in memory. */
+static inline vf vdot(vf acc, const panel *a, vpanel b)
+{
+	vf x = vset(*a);
+	__asm__("vfmadd231ps %2, %1, %0" : "+x"(acc) : "x"(x), "x"(b));
+	return acc;
+}
+#endif
 /* UNIT rows of k: here one. */
 static inline void panel_store_rows(panel *p, vf k0, vf k1) { (void)k1, vstore(p, k0); }
 static inline void panel_copy_rows(panel *p, const value *k0, const value *k1) { (void)k1, vstore(p, vload(k0)); }
