@@ -111,7 +111,7 @@ ALWAYS void store_backward_phase(const struct wino f, int tall, int wide, const 
 			vf in[WINO_MOST * WINO_MOST], d[WINO_MOST * WINO_MOST];
 			UNROLL
 			for (int t = 0; t < points; t++)
-				in[t] = vload(c + (size_t)((t / across * wino_side(f) + t % across) * row_block(f.m) + i) * NB + v);
+				in[t] = vload(c + (size_t)(t / across * wino_side(f) + t % across) * c_point(row_block(f.m)) + i * NB + v);
 			wino_data_adjoint_2d(f, tall, wide, d, in);
 			UNROLL
 			for (int t = 0; t < points; t++) {

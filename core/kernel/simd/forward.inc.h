@@ -79,7 +79,7 @@ ALWAYS void store_forward_wino(const struct wino f, const struct pass *p, int j,
 			vf in[WINO_MOST * WINO_MOST], y[WINO_MOST * WINO_MOST];
 			UNROLL
 			for (int t = 0; t < points; t++)
-				in[t] = vload(c + (size_t)(t * row_block(m) + i) * NB + v);
+				in[t] = vload(c + (size_t)t * c_point(row_block(m)) + i * NB + v);
 			wino_out_2d(f, wino_most(f), wino_most(f), y, in);
 			UNROLL
 			for (int k = 0; k < m * m; k++)

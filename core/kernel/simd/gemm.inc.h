@@ -26,6 +26,11 @@ static int a_pitch(int k)
 	return AG == 1 ? k + PITCH : (k + LINE - 1) / LINE * LINE;
 }
 
+/* From one point's packed panel, or products, to the next one's. What is at all points is stored, or loaded,
+ * at once: a line more, so that they do not share cache sets. */
+static size_t b_point(int k) { return (size_t)k * NB + LINE; }
+static size_t c_point(int rows) { return (size_t)rows * NB + PITCH; }
+
 ALWAYS void unit_products(int rows, vf (*acc)[2], const panel *a, ptrdiff_t row_step, const panel *b)
 {
 	vpanel b0 = panel_load(b), b1 = panel_load(b + VW * UNIT);

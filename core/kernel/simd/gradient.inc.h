@@ -53,9 +53,10 @@ static struct gradient gradient_plan(const struct dcg_conv *cv)
 	return g;
 }
 
-/* Panels between two points. */
+/* Panels between two points. Halves of a line of B come apart in time; A's lines, which come whole, are
+ * better stored in few cache sets than in place of what they are made from. */
 static size_t a_step(const struct gradient *g) { return (size_t)(g->a_panels * AW) * (size_t)g->chunk_rows; }
-static size_t b_step(const struct gradient *g) { return (size_t)(g->b_panels * NB) * (size_t)g->chunk_rows; }
+static size_t b_step(const struct gradient *g) { return (size_t)(g->b_panels * NB) * (size_t)g->chunk_rows + LINE; }
 static size_t gradient_a(const struct gradient *g) { return (size_t)g->points * a_step(g); }
 static size_t gradient_b(const struct gradient *g) { return (size_t)g->points * b_step(g); }
 static size_t gradient_shared(const struct dcg_conv *cv)
@@ -75,7 +76,7 @@ static size_t gradient_scratch(const struct dcg_conv *cv)
 {
 	struct gradient g = gradient_plan(cv);
 	size_t rows = is_wino(cv->gradient) ? 0 : UNIT * ((size_t)(g.a_panels * AW) + (size_t)(g.b_panels * NB));
-	size_t products = (size_t)(g.points * GROUP * AW * NB);
+	size_t products = (size_t)g.points * c_point(GROUP * AW);
 	rows = sizeof(value) * (rows + 2 * gradient_stage(cv)), products *= sizeof(float);
 	return rows > products ? rows : products;
 }
@@ -273,7 +274,7 @@ ALWAYS void store_taps(const struct wino f, int tall, int wide, const struct gra
 	vf u[WINO_MOST * WINO_MOST], w[9];
 	UNROLL
 	for (int t = 0; t < of_points(f, tall) * across; t++)
-		u[t] = vload(from + (size_t)((t / across * wino_side(f) + t % across) * GROUP) * AW * NB);
+		u[t] = vload(from + (size_t)(t / across * wino_side(f) + t % across) * c_point(GROUP * AW));
 	wino_weights_adjoint_2d(f, tall, wide, w, u);
 	UNROLL
 	for (int i = 0; i < tall * wide; i++)
@@ -294,7 +295,7 @@ ALWAYS void gradient_products(const struct wino f, const struct gradient *g, int
 		for (int i = first; i < end; i++)
 			if (panel_has(g, i, t))
 				gemm_columns(max_int(0, ceil_div(rows, UNIT)), a_at(g, t, i * AW, max_int(0, min_int(row, g->rows))),
-					b_at(g, t, j * NB, max_int(0, min_int(row, g->rows))), dm + (size_t)(t * GROUP + i - first) * AW * NB, NB);
+					b_at(g, t, j * NB, max_int(0, min_int(row, g->rows))), dm + (size_t)t * c_point(GROUP * AW) + (i - first) * AW * NB, NB);
 	for (int a = 0; a < (end - first) * AW && first * AW + a < g->a_columns; a++) {
 		int part = (first * AW + a) / cv->cs_big, c = (first * AW + a) % cv->cs_big; /* a phase or a tap */
 		for (int v = 0; c < cv->g.c && v < NB && j * NB + v < cv->g.k; v += VW) {

@@ -92,7 +92,7 @@ ALWAYS void pack_forward_phase(const struct wino f, int tall, int wide, const st
 ALWAYS void pack_forward_wino(const struct wino f, const struct pass *p, int j, int k0, int k1, panel *b)
 {
 	int cs = p->cv->cs_big; /* a multiple of UNIT */
-	size_t point = (size_t)(k1 - k0) * NB;
+	size_t point = b_point(k1 - k0);
 	for (int k = k0, n; k < k1; k += n, b += (size_t)n * NB) {
 		int phase = wino_phase(f, k / cs), c = k % cs;
 		n = min_int(cs - c, k1 - k);
@@ -105,7 +105,7 @@ ALWAYS void pack_forward_wino(const struct wino f, const struct pass *p, int j, 
 ALWAYS void pack_backward_phase(const struct wino f, int tall, int wide, const struct pass *p, int phase, int c0, int k0, int k1, panel *b)
 {
 	const struct dcg_conv *cv = p->cv;
-	size_t point = (size_t)(k1 - k0) * NB;
+	size_t point = b_point(k1 - k0);
 	float t[9][VW * NB];
 	for (int k = k0; k < k1; k += VW) {
 		for (int i = 0; i < tall * wide; i++) {

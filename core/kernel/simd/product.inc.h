@@ -93,7 +93,7 @@ static size_t pass_shared(const struct pass *p)
 static size_t pass_scratch(const struct pass *p)
 {
 	int k = k_packed(p);
-	return (size_t)p->points * NB * ((size_t)k * sizeof(panel) + (size_t)row_block(p->f.m) * sizeof(float));
+	return (size_t)p->points * (b_point(k) * sizeof(panel) + c_point(row_block(p->f.m)) * sizeof(float));
 }
 
 static void make_task(void *ctx, int task, int worker)
@@ -125,7 +125,7 @@ static void product_task(void *ctx, int task, int worker)
 	int j = task % p->panels, u = task / p->panels * p->block, end = min_int(u + p->block, p->count) * p->wide;
 	int step = k_step(p), packed = k_packed(p), most = row_block(p->f.m), straight = p->straight && (j + 1) * NB <= p->cv->cs_small;
 	panel *b = (panel *)(void *)scratch_of(p->be, worker);
-	float *c = (float *)(void *)(b + (size_t)p->points * NB * (size_t)packed);
+	float *c = (float *)(void *)(b + (size_t)p->points * b_point(packed));
 	if (packed == p->k)
 		p->pack(p, j, 0, p->k, b);
 	for (int row = u * p->wide; row < end; row += most) {
@@ -145,7 +145,7 @@ static void product_task(void *ctx, int task, int worker)
 				int lo = max_int(k, first), hi = min_int(k + n, end_k);
 				if (lo < hi)
 					gemm_rows(rows, (hi - lo) / UNIT, a_inner(a_row(p->a + (size_t)t * p->a_point, p->pitch, row), lo), p->pitch,
-						b + (size_t)NB * ((size_t)t * (size_t)width + (size_t)(from + lo - k)), to + (size_t)(t * most) * NB, pitch, lo > first);
+						b + (size_t)t * b_point(width) + (size_t)(from + lo - k) * NB, to + (size_t)t * c_point(most), pitch, lo > first);
 			}
 		}
 		if (!straight)
