@@ -24,7 +24,7 @@ struct gradient {
 	struct wino f;               /* its m is 0 in the direct form */
 	int points, a_columns, a_panels, b_panels, groups;
 	int tall, wide, row_units;   /* a unit: wide rows of one picture, which has tall; units in all */
-	int chunk_units, chunk_rows; /* at most; rows rounded up to UNIT */
+	int chunk_units, chunk_rows; /* at most; rows rounded up to an even number */
 	int splits, split_rows;
 	int first, count, rows;      /* the present chunk: units, rows */
 	panel *a, *b;
@@ -53,7 +53,7 @@ static struct gradient gradient_plan(const struct dcg_conv *cv)
 	return g;
 }
 
-/* Panels between two points. Halves of a line of B come apart in time; A's lines, which come whole, are
+/* From one point to the next, in elements. Halves of a line of B come apart in time; A's lines, which come whole, are
  * better stored in few cache sets than in place of what they are made from. */
 static size_t a_step(const struct gradient *g) { return (size_t)(g->a_panels * AW) * (size_t)g->chunk_rows; }
 static size_t b_step(const struct gradient *g) { return (size_t)(g->b_panels * NB) * (size_t)g->chunk_rows + LINE; }

@@ -99,13 +99,14 @@ ALWAYS void tile_pixels(const struct wino f, int tall, int wide, const struct dc
 		}
 }
 
-/* The same of the small side: pixel (i, j) of tile (ty, tx), all pixels. */
+/* The same of the small side, which has no phases. */
 ALWAYS int tile_output(int m, const struct dcg_conv *cv, int ty, int tx, int i, int j)
 {
 	int y = m * ty + i, x = m * tx + j;
 	return y >= cv->g.p || x >= cv->g.q ? -1 : y * cv->g.q + x;
 }
 
+/* Pixels of the small side in tile (ty, tx); NULL outside. */
 ALWAYS void tile_outputs(int m, const struct dcg_conv *cv, const struct rows *in, int ty, int tx, const value **src)
 {
 	for (int i = 0; i < m * m; i++) {
