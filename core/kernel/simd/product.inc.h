@@ -7,6 +7,7 @@ enum {
 	WINO_K = 128 * UNIT, DIRECT_K = 256 * UNIT, /* of k in a product: its panel stays in L1 */
 	PACK_BYTES = 1 << 20,   /* a panel up to that is packed whole, for all rows of a task */
 	CHUNK_BYTES = 6 << 20, WORKER_BYTES = 512 << 10, /* of A in a chunk: at most; at least, for each worker */
+	LARGE_BATCH = 256,      /* from there on chunks are twice as large, for which weights are packed half as often */
 	WORKER_TASKS = 4,       /* of products in a chunk, at least, if there are as many blocks of rows */
 };
 
@@ -77,7 +78,8 @@ static void plan_pass(struct pass *p, struct dcg_backend *be, int whole)
 		together++;
 	int least = max_int(1, row_block(p->f.m) / (p->wide * unit * together)) * together * unit, blocks = ceil_div(units, least);
 	size_t bytes = (size_t)p->points * (size_t)p->pitch * sizeof(panel) * (size_t)least * (size_t)p->wide;
-	size_t most = (size_t)WORKER_BYTES * (size_t)threads > CHUNK_BYTES ? (size_t)WORKER_BYTES * (size_t)threads : CHUNK_BYTES;
+	size_t most = (size_t)CHUNK_BYTES * (p->cv->batch >= LARGE_BATCH ? 2 : 1);
+	most = (size_t)WORKER_BYTES * (size_t)threads > most ? (size_t)WORKER_BYTES * (size_t)threads : most;
 	int fit = bytes * (size_t)blocks <= most ? blocks : max_int(1, (int)(most / bytes));
 	fit = ceil_div(blocks, ceil_div(blocks, fit)); /* chunks of about the same size */
 	p->chunk = fit * least;
